@@ -1,0 +1,1 @@
+//! The corpus: dialogues drawn from a grammar and word lists.

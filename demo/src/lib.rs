@@ -1,0 +1,8 @@
+//! The demo model: its corpus, its training and its examination.
+//!
+//! A small chat model of the Qwen3 architecture, made by this workspace from nothing but its own grammar and word
+//! lists, so that the first command of a newcomer works without a download.
+#![forbid(unsafe_code)]
+
+pub mod corpus;
+pub mod dialogue;
