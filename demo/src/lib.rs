@@ -4,6 +4,16 @@
 //! lists, so that the first command of a newcomer works without a download.
 #![forbid(unsafe_code)]
 
-pub mod corpus;
 pub mod dialogue;
+pub mod corpus;
+pub mod vocabulary;
+pub mod rendering;
+pub mod batches;
 pub mod ops;
+pub mod network;
+pub mod optimizer;
+pub mod schedule;
+pub mod checkpoint;
+pub mod curve;
+pub mod validation;
+pub mod training;

@@ -48,17 +48,6 @@ pub(super) fn dot<V: Vector>(v: V, a: &[f32], b: &[f32]) -> f32 {
     v.reduce_sum(sum)
 }
 
-/// `to += by * from`; both of one length, a multiple of 16.
-#[inline(always)]
-pub(super) fn add_scaled<V: Vector>(v: V, to: &mut [f32], by: f32, from: &[f32]) {
-    let by = v.splat(by);
-    let (to, _) = to.as_chunks_mut::<LANES>();
-    let (from, _) = from.as_chunks::<LANES>();
-    for (to, from) in to.iter_mut().zip(from) {
-        v.store(v.add(v.load(to), v.mul(by, v.load(from))), to);
-    }
-}
-
 /// Refuses a width that is no multiple of 16.
 pub(super) fn check_width(what: &'static str, width: usize) -> Result<()> {
     if width == 0 || !width.is_multiple_of(LANES) {

@@ -1,0 +1,78 @@
+//! What a run leaves on disk to be resumed from: weights, moments, and where it stood.
+//!
+//! A resumed run goes on to the same bits as one that was never interrupted, on the same machine with the same number
+//! of threads.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use candle_core::{Device, Tensor, safetensors};
+use serde::{Deserialize, Serialize};
+
+use crate::batches::Place;
+use crate::network::{Network, Shape};
+use crate::optimizer::{AdamW, Hyperparameters};
+
+/// Where a run stood, beside its tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Seed of weights and corpus.
+    pub seed: u64,
+    /// Steps of the whole run.
+    pub steps: u32,
+    /// Steps taken.
+    pub step: u32,
+    /// The next batch.
+    pub place: Place,
+    /// Tokens read, without padding.
+    pub tokens: u64,
+    /// Seconds spent.
+    pub seconds: f64,
+}
+
+const PROGRESS: &str = "progress.json";
+const WEIGHTS: &str = "weights.safetensors";
+const MOMENTS: &str = "moments.safetensors";
+
+/// Writes a checkpoint into a folder, which is made where it does not stand.
+///
+/// # Errors
+///
+/// Files that cannot be written.
+pub fn write(folder: &Path, network: &Network, optimizer: &AdamW, progress: &Progress) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let weights: HashMap<String, Tensor> = (network.variables().iter())
+        .map(|(name, variable)| (name.clone(), variable.as_tensor().clone()))
+        .collect();
+    safetensors::save(&weights, folder.join(WEIGHTS))?;
+    safetensors::save(&optimizer.state()?, folder.join(MOMENTS))?;
+    let text = serde_json::to_string_pretty(progress)?;
+    std::fs::write(folder.join(PROGRESS), text).with_context(|| folder.display().to_string())
+}
+
+/// Reads a checkpoint.
+///
+/// # Errors
+///
+/// Files that cannot be read or are of another network.
+pub fn read(folder: &Path, shape: Shape) -> Result<(Network, AdamW, Progress)> {
+    let text = std::fs::read_to_string(folder.join(PROGRESS)).with_context(|| folder.display().to_string())?;
+    let progress: Progress = serde_json::from_str(&text)?;
+    let network = weights(folder, shape)?;
+    let mut optimizer = AdamW::new(network.variables(), Hyperparameters::default());
+    let moments = safetensors::load(folder.join(MOMENTS), &Device::Cpu)?;
+    optimizer.restore(&moments, progress.step)?;
+    Ok((network, optimizer, progress))
+}
+
+/// Reads the weights of a checkpoint alone.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn weights(folder: &Path, shape: Shape) -> Result<Network> {
+    let weights = safetensors::load(folder.join(WEIGHTS), &Device::Cpu)
+        .with_context(|| folder.display().to_string())?;
+    Network::with_weights(shape, &weights)
+}
