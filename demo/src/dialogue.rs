@@ -96,6 +96,41 @@ pub enum Check {
     SaysOneOfEach(Vec<Vec<String>>),
 }
 
+impl Check {
+    /// Whether a turn of the model passes.
+    pub fn holds(&self, turn: &Turn) -> bool {
+        match (self, turn) {
+            (Self::Call(wanted), Turn::Call(call)) => wanted == call,
+            (Self::Says(words), Turn::Assistant(text)) => words.iter().all(|word| says(text, word)),
+            (Self::SaysOneOfEach(groups), Turn::Assistant(text)) => groups
+                .iter()
+                .all(|group| group.iter().any(|word| says(text, word))),
+            _ => false,
+        }
+    }
+}
+
+/// Whether the text holds these words, whole and in any case: `4` is not in `42`, `-4`, `4.5` or `14:05`.
+fn says(text: &str, words: &str) -> bool {
+    let (text, words) = (text.to_ascii_lowercase(), words.to_ascii_lowercase());
+    let digit = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_digit());
+    text.match_indices(&words).any(|(at, _)| {
+        let (mut before, mut after) = (text[..at].chars().rev(), text[at + words.len()..].chars());
+        let begins = match before.next() {
+            Some('-') => !digit(words.chars().next()),
+            Some('.' | ':') => !(digit(before.next()) && digit(words.chars().next())),
+            Some(letter) => !letter.is_alphanumeric(),
+            None => true,
+        };
+        let ends = match after.next() {
+            Some('.' | ':') => !(digit(after.next()) && digit(words.chars().last())),
+            Some(letter) => !letter.is_alphanumeric(),
+            None => true,
+        };
+        begins && ends
+    })
+}
+
 /// A whole dialogue.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dialogue {

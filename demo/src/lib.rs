@@ -17,3 +17,4 @@ pub mod checkpoint;
 pub mod curve;
 pub mod validation;
 pub mod training;
+pub mod export;

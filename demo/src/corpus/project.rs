@@ -1,0 +1,24 @@
+//! Questions about this project, with answers that its documents give.
+
+mod topics;
+
+use super::draw::Draw;
+use super::grammar::{sentence, spoken};
+use super::scene::Scene;
+use topics::{TOPICS, Topic};
+
+/// One question or two.
+pub(super) fn exchange(draw: &mut Draw, scene: &mut Scene) {
+    let first = draw.below(TOPICS.len());
+    talk(draw, scene, &TOPICS[first]);
+    if draw.chance(30) {
+        let second = (first + 1 + draw.below(TOPICS.len() - 1)) % TOPICS.len();
+        talk(draw, scene, &TOPICS[second]);
+    }
+}
+
+fn talk(draw: &mut Draw, scene: &mut Scene, topic: &Topic) {
+    scene.ask(spoken(draw, topic.questions, &[]));
+    let answer = sentence(draw, topic.answers, &[]);
+    scene.say(answer, topic.words);
+}
