@@ -39,6 +39,24 @@ pub enum EngineError {
     #[error("the prompt is empty")]
     EmptyPrompt,
 
+    /// Messages and tools do not fit together: mend the message.
+    #[error("message {index} {fault}")]
+    InvalidMessage {
+        /// Which message of the chat, from 0.
+        index: usize,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+
+    /// The provider takes no tools: ask without them, or ask another.
+    #[error("the provider takes no tools, and {field} holds {value}")]
+    ToolsUnsupported {
+        /// The part of the request that holds some: `tools` or `messages`.
+        field: &'static str,
+        /// The first that was found.
+        value: String,
+    },
+
     /// The prompt leaves no room for an answer: shorten it.
     #[error("the prompt has {prompt_tokens} tokens and leaves no room in a context of {context}")]
     ContextOverflow {
@@ -153,6 +171,8 @@ impl EngineError {
             EngineError::InvalidParameter { .. }
             | EngineError::InvalidConfig { .. }
             | EngineError::EmptyPrompt
+            | EngineError::InvalidMessage { .. }
+            | EngineError::ToolsUnsupported { .. }
             | EngineError::ContextOverflow { .. }
             | EngineError::QueueFull { .. }
             | EngineError::CircuitOpen { .. } => false,

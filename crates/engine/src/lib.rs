@@ -65,6 +65,7 @@ mod model;
 mod params;
 mod parser;
 mod prompt;
+mod tool;
 
 mod admission;
 mod breaker;
@@ -91,6 +92,7 @@ pub use parser::{Events, OutputParser, PlainText};
 pub use prompt::CandlePrompt;
 pub use request::Request;
 pub use statistics::Statistics;
+pub use tool::{ToolCall, ToolDefinition};
 
 pub use generator::{
     AsyncStream, CandleStringChunk, FinishReason, GenerateError, GenerationEnd, StopCause, Timings, Usage,

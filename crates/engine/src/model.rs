@@ -39,7 +39,8 @@ pub trait CandleCompletionModel: Send + Sync {
     /// Most tokens that prompt and answer may have together.
     fn context_length(&self) -> usize;
 
-    /// Counts the tokens of `prompt` as the model will see it, template and special tokens included.
+    /// Counts the tokens of `prompt` as the model will see it, template and special tokens included;
+    /// the declarations of tools are not, since they come with the parameters.
     ///
     /// # Errors
     ///
@@ -59,11 +60,23 @@ pub struct Capabilities {
     pub chat: bool,
     /// Takes [`CandlePrompt::Raw`].
     pub raw: bool,
+    /// Takes tools, and messages that call them or hold their results.
+    pub tools: bool,
 }
 
 impl Capabilities {
-    /// Takes raw prompts, and chats where `chat` says so.
+    /// Takes raw prompts, and chats where `chat` says so; no tools.
     pub fn local(chat: bool) -> Self {
-        Self { chat, raw: true }
+        Self {
+            chat,
+            raw: true,
+            tools: false,
+        }
+    }
+
+    /// The same, taking tools or not.
+    #[must_use]
+    pub fn with_tools(self, tools: bool) -> Self {
+        Self { tools, ..self }
     }
 }

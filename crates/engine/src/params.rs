@@ -6,11 +6,11 @@
 use generator::SamplingConfig;
 
 use crate::error::EngineError;
+use crate::tool::ToolDefinition;
 
 /// Parameters of one completion.
 ///
-/// `None` everywhere, as [`Default`] gives it, means the provider's own
-/// defaults.
+/// `None` everywhere, as [`Default`] gives it, means the provider's own defaults, and no tools.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CandleCompletionParams {
     /// Most tokens to generate, at least 1. Absent: 1,000, capped by the context.
@@ -20,6 +20,8 @@ pub struct CandleCompletionParams {
     /// Seed of the draws; the same seed and prompt give the same answer. Absent: drawn afresh for each
     /// request and reported with [`CandleCompletionChunk::Complete`](crate::CandleCompletionChunk::Complete).
     pub seed: Option<u64>,
+    /// What the model may call; names are unique. Empty: it is told of no tools, and whatever it writes is text.
+    pub tools: Vec<ToolDefinition>,
 }
 
 impl CandleCompletionParams {
@@ -45,8 +47,32 @@ impl CandleCompletionParams {
                     expected: "a finite number, 0 or more",
                 })
             }
-            _ => Ok(()),
+            _ => self.validate_tools(),
         }
+    }
+
+    fn validate_tools(&self) -> Result<(), EngineError> {
+        for (index, tool) in self.tools.iter().enumerate() {
+            let name = &tool.name;
+            let invalid = |field, value, expected| EngineError::InvalidParameter {
+                field,
+                value,
+                expected,
+            };
+            if !ToolDefinition::is_name(name) {
+                let expected = "1 to 64 of A-Z, a-z, 0-9, _, . and -";
+                return Err(invalid("the name of a tool", format!("{name:?}"), expected));
+            }
+            if self.tools.iter().take(index).any(|other| other.name == *name) {
+                let value = format!("{name:?} twice");
+                return Err(invalid("the name of a tool", value, "each name once"));
+            }
+            if !tool.parameters.is_object() {
+                let value = format!("{} for {name:?}", tool.parameters);
+                return Err(invalid("the schema of a tool's parameters", value, "an object"));
+            }
+        }
+        Ok(())
     }
 
     /// The sampling of this request: `defaults`, with every field that is set here in its place.
@@ -115,6 +141,31 @@ mod tests {
             };
             assert!(params.validate().is_ok(), "{temperature}");
         }
+    }
+
+    #[test]
+    fn a_tool_that_cannot_be_declared_is_rejected_with_its_value() {
+        let object = || serde_json::json!({"type": "object"});
+        let tools = |tools: &[(&str, serde_json::Value)]| CandleCompletionParams {
+            tools: tools
+                .iter()
+                .map(|(name, schema)| ToolDefinition::new(*name, schema.clone()))
+                .collect(),
+            ..Default::default()
+        };
+        assert!(tools(&[("a", object()), ("b", object())]).validate().is_ok());
+        assert_eq!(
+            message(&tools(&[("a", object()), ("get weather", object())])),
+            "the name of a tool is \"get weather\", expected 1 to 64 of A-Z, a-z, 0-9, _, . and -"
+        );
+        assert_eq!(
+            message(&tools(&[("a", object()), ("a", object())])),
+            "the name of a tool is \"a\" twice, expected each name once"
+        );
+        assert_eq!(
+            message(&tools(&[("a", serde_json::json!([1]))])),
+            "the schema of a tool's parameters is [1] for \"a\", expected an object"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::{Stream, ready};
-use generator::{AsyncStream, CandleStringChunk, GenerateError};
+use generator::{AsyncStream, CandleStringChunk, FinishReason, GenerateError};
 
 use crate::chunk::CandleCompletionChunk;
 use crate::error::EngineError;
@@ -38,9 +38,13 @@ impl Parsed {
         let Some(end) = chunk.end else { return };
         self.ended = true;
         self.parser.finish(&mut self.events);
+        let finish = match end.finish {
+            FinishReason::Stop if self.events.calls_tools(chunk.choice) => FinishReason::ToolCalls,
+            finish => finish,
+        };
         self.events.end(CandleCompletionChunk::Finish {
             choice: chunk.choice,
-            finish: end.finish,
+            finish,
             stop: end.stop,
         });
         self.events.end(CandleCompletionChunk::Complete {

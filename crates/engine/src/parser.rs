@@ -7,11 +7,13 @@ use std::collections::VecDeque;
 use generator::CandleStringChunk;
 
 use crate::chunk::CandleCompletionChunk;
+use crate::tool::ToolCall;
 
-/// Splits a model's text into answer and reasoning as it streams.
+/// Splits a model's text into answer, reasoning and calls of tools as it streams.
 ///
 /// One parser serves one request. Text that could still become a marker is held back until it is decided;
-/// nothing of a marker reaches the events and nothing else is lost.
+/// nothing of a marker reaches the events and nothing else is lost. Every token id of the input is in exactly
+/// one event, in order.
 pub trait OutputParser: Send {
     /// Takes the next piece of the model's output and appends what it decides to `events`.
     ///
@@ -23,6 +25,16 @@ pub trait OutputParser: Send {
     /// Called once, after the last [`push`](Self::push) of a generation that succeeded; a failed or
     /// cancelled one just drops the parser.
     fn finish(&mut self, events: &mut Events);
+}
+
+impl<P: OutputParser + ?Sized> OutputParser for Box<P> {
+    fn push(&mut self, chunk: &CandleStringChunk, events: &mut Events) {
+        (**self).push(chunk, events);
+    }
+
+    fn finish(&mut self, events: &mut Events) {
+        (**self).finish(events);
+    }
 }
 
 /// Takes a model's text as the answer, whole.
@@ -39,10 +51,12 @@ impl OutputParser for PlainText {
 
 /// What a parser has decided, in order, waiting to be streamed.
 ///
-/// Only pieces of answer and reasoning can be appended from outside; ends are the engine's alone.
+/// Only pieces of answer, reasoning and calls can be appended from outside; ends are the engine's alone.
 #[derive(Debug, Default)]
 pub struct Events {
     queue: VecDeque<CandleCompletionChunk>,
+    /// Choices that called a tool.
+    calling: Vec<u32>,
 }
 
 impl Events {
@@ -65,6 +79,42 @@ impl Events {
             self.queue
                 .push_back(CandleCompletionChunk::Reasoning { choice, text, tokens });
         }
+    }
+
+    /// Begins call `index` of a choice, the calls of each being counted from 0.
+    pub fn tool_call_start(&mut self, choice: u32, index: u32, id: String, name: String) {
+        if !self.calling.contains(&choice) {
+            self.calling.push(choice);
+        }
+        self.queue.push_back(CandleCompletionChunk::ToolCallStart {
+            choice,
+            index,
+            id,
+            name,
+        });
+    }
+
+    /// Appends a piece of a call's arguments, which is JSON text; one with neither text nor tokens is left out.
+    pub fn tool_call_delta(&mut self, choice: u32, index: u32, arguments: String, tokens: Vec<u32>) {
+        if !(arguments.is_empty() && tokens.is_empty()) {
+            self.queue.push_back(CandleCompletionChunk::ToolCallDelta {
+                choice,
+                index,
+                arguments,
+                tokens,
+            });
+        }
+    }
+
+    /// Ends a call, whose arguments are the pieces appended for it, joined.
+    pub fn tool_call_complete(&mut self, choice: u32, index: u32, call: ToolCall) {
+        self.queue
+            .push_back(CandleCompletionChunk::ToolCallComplete { choice, index, call });
+    }
+
+    /// Whether `choice` has called a tool.
+    pub(crate) fn calls_tools(&self, choice: u32) -> bool {
+        self.calling.contains(&choice)
     }
 
     /// Takes the oldest event.

@@ -26,7 +26,7 @@ impl CandlePrompt {
     }
 
     /// The prompt's text without a template: a raw prompt as it is, a chat as the contents of its
-    /// messages with a blank line between them.
+    /// messages with a blank line between them. Calls of tools are no part of it.
     ///
     /// A provider whose model has a chat template renders [`CandlePrompt::Chat`] with it instead.
     pub fn text(&self) -> String {

@@ -5,6 +5,8 @@
 use std::fmt;
 
 use crate::error::EngineError;
+use crate::message::Message;
+use crate::model::Capabilities;
 use crate::params::CandleCompletionParams;
 use crate::parser::{OutputParser, PlainText};
 use crate::prompt::CandlePrompt;
@@ -17,20 +19,64 @@ pub struct Request {
 }
 
 impl Request {
-    /// Checks `prompt` and every field of `params`.
+    /// Checks `prompt` and every field of `params` for a provider that takes no tools.
     ///
     /// # Errors
     ///
-    /// * [`EngineError::EmptyPrompt`] if a chat has no message, or none with any content. An empty raw
-    ///   prompt is left to the model, which may have a start token to continue from.
+    /// * [`EngineError::EmptyPrompt`] if a chat has no message, or none that says or calls anything. An empty
+    ///   raw prompt is left to the model, which may have a start token to continue from.
+    /// * [`EngineError::InvalidMessage`] for the first message with a field that is not of its role.
     /// * [`EngineError::InvalidParameter`] for the first parameter out of its range.
+    /// * [`EngineError::ToolsUnsupported`] where a tool is declared, called, or gave a result.
     pub fn new(prompt: &CandlePrompt, params: &CandleCompletionParams) -> Result<Self, EngineError> {
-        if let CandlePrompt::Chat(messages) = prompt
-            && messages.iter().all(|message| message.content.is_empty())
-        {
-            return Err(EngineError::EmptyPrompt);
+        let request = Self::with_tools(prompt, params)?;
+        let unsupported = |field, value| Err(EngineError::ToolsUnsupported { field, value });
+        if let Some(tool) = params.tools.first() {
+            return unsupported("tools", format!("{:?}", tool.name));
+        }
+        let messages = prompt.messages().unwrap_or_default();
+        match messages.iter().position(|message| message.uses_tools()) {
+            Some(index) => unsupported("messages", format!("a call or its result at {index}")),
+            None => Ok(request),
+        }
+    }
+
+    /// Checks `prompt` and every field of `params` for a provider of these capabilities.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::new`], tools being refused only where the provider takes none.
+    pub fn for_capabilities(
+        prompt: &CandlePrompt,
+        params: &CandleCompletionParams,
+        capabilities: Capabilities,
+    ) -> Result<Self, EngineError> {
+        if capabilities.tools {
+            Self::with_tools(prompt, params)
+        } else {
+            Self::new(prompt, params)
+        }
+    }
+
+    fn with_tools(prompt: &CandlePrompt, params: &CandleCompletionParams) -> Result<Self, EngineError> {
+        if let Some(messages) = prompt.messages() {
+            if messages.iter().all(Message::is_empty) {
+                return Err(EngineError::EmptyPrompt);
+            }
+            for (index, message) in messages.iter().enumerate() {
+                if let Some(fault) = message.tool_fault() {
+                    return Err(EngineError::InvalidMessage { index, fault });
+                }
+            }
         }
         params.validate()?;
+        if let (CandlePrompt::Raw(_), Some(tool)) = (prompt, params.tools.first()) {
+            return Err(EngineError::InvalidParameter {
+                field: "tools",
+                value: format!("{:?} with a raw prompt", tool.name),
+                expected: "a chat, whose template declares them",
+            });
+        }
         Ok(Self {
             parser: Box::new(PlainText),
         })
@@ -76,7 +122,7 @@ impl fmt::Debug for Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Message;
+    use crate::tool::{ToolCall, ToolDefinition};
 
     fn params() -> CandleCompletionParams {
         CandleCompletionParams::default()
@@ -94,6 +140,80 @@ mod tests {
     fn an_empty_message_beside_another_is_the_callers_business() {
         let prompt = CandlePrompt::chat([Message::system(""), Message::user("hi")]);
         assert!(Request::new(&prompt, &params()).is_ok());
+    }
+
+    fn calling() -> Message {
+        Message::assistant("").with_tool_calls([ToolCall::new("call_0", "now", "{}")])
+    }
+
+    fn tooled(prompt: &CandlePrompt, tools: bool, takes: bool) -> Result<Request, EngineError> {
+        let mut params = params();
+        if tools {
+            let schema = serde_json::json!({"type": "object"});
+            params.tools.push(ToolDefinition::new("now", schema));
+        }
+        Request::for_capabilities(prompt, &params, Capabilities::local(true).with_tools(takes))
+    }
+
+    #[test]
+    fn a_chat_of_calls_alone_is_not_empty() {
+        assert!(tooled(&CandlePrompt::chat([calling()]), false, true).is_ok());
+    }
+
+    #[test]
+    fn tools_are_refused_by_a_provider_that_takes_none() {
+        let asked = CandlePrompt::from("What time is it?");
+        let answered = CandlePrompt::chat([
+            Message::user("?"),
+            calling(),
+            Message::tool_result("call_0", "noon"),
+        ]);
+        let resulting = CandlePrompt::chat([Message::tool_result("call_0", "noon")]);
+        for (prompt, tools, message) in [
+            (&asked, true, "tools holds \"now\""),
+            (&answered, false, "messages holds a call or its result at 1"),
+            (&resulting, false, "messages holds a call or its result at 0"),
+        ] {
+            assert!(tooled(prompt, tools, true).is_ok(), "{message}");
+            let error = tooled(prompt, tools, false).unwrap_err();
+            assert!(!error.is_backend_failure());
+            assert_eq!(
+                error.to_string(),
+                format!("the provider takes no tools, and {message}")
+            );
+        }
+    }
+
+    #[test]
+    fn tools_are_refused_with_a_raw_prompt() {
+        assert_eq!(
+            tooled(&CandlePrompt::raw("x"), true, true)
+                .unwrap_err()
+                .to_string(),
+            "tools is \"now\" with a raw prompt, expected a chat, whose template declares them"
+        );
+    }
+
+    #[test]
+    fn a_message_with_fields_of_another_role_is_refused() {
+        let call = || vec![ToolCall::new("1", "now", "{}")];
+        let idless = Message::new(crate::message::Role::Tool, "noon");
+        let answering = Message {
+            tool_call_id: Some("1".to_owned()),
+            ..Message::assistant("noon")
+        };
+        for (message, fault) in [
+            (
+                Message::user("x").with_tool_calls(call()),
+                "calls tools and is not the assistant's",
+            ),
+            (idless, "is a tool's and has no tool_call_id"),
+            (answering, "has a tool_call_id and is not a tool's"),
+        ] {
+            let prompt = CandlePrompt::chat([Message::user("hi"), message]);
+            let error = tooled(&prompt, false, true).unwrap_err();
+            assert_eq!(error.to_string(), format!("message 1 {fault}"));
+        }
     }
 
     #[test]

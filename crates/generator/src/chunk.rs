@@ -42,14 +42,18 @@ pub enum FinishReason {
     Stop,
     /// `max_tokens` or the end of the context was reached.
     Length,
+    /// The model ended its answer after calling tools, whose results it waits for. A generator does not know
+    /// calls and never says this: whoever reads its text does.
+    ToolCalls,
 }
 
 impl FinishReason {
-    /// The usual name: `stop` or `length`.
+    /// The usual name: `stop`, `length` or `tool_calls`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Stop => "stop",
             Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
         }
     }
 }

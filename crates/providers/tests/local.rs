@@ -56,8 +56,8 @@ fn load(path: &Path) -> LocalProvider {
 fn params(max_tokens: u32) -> CandleCompletionParams {
     CandleCompletionParams {
         max_tokens: Some(max_tokens),
-        temperature: None,
         seed: Some(9),
+        ..Default::default()
     }
 }
 

@@ -204,6 +204,7 @@ impl GenerationArguments {
             max_tokens: self.max_tokens,
             temperature: self.temperature,
             seed: self.seed,
+            ..Default::default()
         };
         params.validate()?;
         Ok(params)

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod scripted;
+mod tools;
 
 mod admission;
 mod breaker;
