@@ -26,10 +26,12 @@
 
 mod error;
 pub mod local;
+pub mod output;
 pub mod progress;
 pub mod template;
 
 pub use error::ProviderError;
 pub use local::LocalProvider;
+pub use output::OutputFormat;
 pub use progress::{ProgressEvent, ProgressHub, ProgressListener, Silence};
 pub use template::ChatTemplate;

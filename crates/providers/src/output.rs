@@ -1,0 +1,77 @@
+//! Output formats: how a model writes its calls of tools, and the parser that reads each.
+//!
+//! A model writes calls as its own chat template writes those of earlier turns. So the template decides which
+//! format is read, and a format that no parser reads is refused, never taken for another.
+
+mod argument;
+mod marker;
+pub mod qwen3_coder;
+
+use engine::{Message, OutputParser, ToolDefinition};
+
+pub use qwen3_coder::Qwen3Coder;
+
+/// How a model writes its calls of tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OutputFormat {
+    /// Tags around each value: `<function=…>`, `<parameter=…>`; read by [`Qwen3Coder`].
+    Qwen3Coder,
+}
+
+impl OutputFormat {
+    /// The format in which the chat template of this text writes calls, where it is one that can be read.
+    pub fn of_template(source: &str) -> Option<Self> {
+        source.contains("<function=").then_some(Self::Qwen3Coder)
+    }
+
+    /// A parser for one request.
+    ///
+    /// * `tools`: what is declared to the model.
+    /// * `messages`: the chat so far; the ids of new calls, where the model writes none, differ from all of its.
+    pub fn parser(self, tools: &[ToolDefinition], messages: &[Message]) -> Box<dyn OutputParser> {
+        match self {
+            Self::Qwen3Coder => Box::new(Qwen3Coder::new(tools).with_first_call(first_call(messages))),
+        }
+    }
+}
+
+/// What the ids that are made here begin with; a number follows.
+const ID: &str = "call_";
+
+/// One more than the largest number of an id that was made here.
+fn first_call(messages: &[Message]) -> u32 {
+    let calls = messages.iter().flat_map(|message| &message.tool_calls);
+    let numbers = calls.filter_map(|call| call.id.strip_prefix(ID)?.parse().ok());
+    numbers.max().map_or(0, |last: u32| last.saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::ToolCall;
+
+    use super::*;
+
+    #[test]
+    fn ids_go_on_after_the_largest_of_the_chat() {
+        let calling = |ids: &[&str]| {
+            let calls: Vec<ToolCall> = ids.iter().map(|id| ToolCall::new(*id, "now", "{}")).collect();
+            Message::assistant("").with_tool_calls(calls)
+        };
+        assert_eq!(first_call(&[Message::user("hi")]), 0);
+        assert_eq!(first_call(&[calling(&["call_0"])]), 1);
+        // Turns that the chat has forgotten may have had others.
+        let messages = [
+            calling(&["call_11", "call_7"]),
+            calling(&["functions.now:99", "call_", "call_x"]),
+        ];
+        assert_eq!(first_call(&messages), 12);
+    }
+
+    #[test]
+    fn the_template_decides_the_format() {
+        let source = include_str!("../../../demo/src/template.jinja");
+        assert_eq!(OutputFormat::of_template(source), Some(OutputFormat::Qwen3Coder));
+        assert_eq!(OutputFormat::of_template("{{ tools | tojson }}"), None);
+    }
+}
