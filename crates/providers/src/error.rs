@@ -68,6 +68,18 @@ pub enum ProviderError {
         #[source]
         source: Arc<ProviderError>,
     },
+    /// The model's chat template declares no tools: ask without them.
+    #[error("the chat template of {} does not declare tools, so the model takes none", path.display())]
+    TemplateWithoutTools {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// The model writes calls in a format that cannot be read: ask without tools.
+    #[error("the chat template of {} writes calls of tools in no known format", path.display())]
+    UnknownToolFormat {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// An empty raw prompt stands for the start token alone, and the tokenizer adds none. It may still name
     /// one that the model never began with, which is why nothing is made of that.
     #[error("the prompt is empty, and the tokenizer of {} adds no start token to continue from", path.display())]

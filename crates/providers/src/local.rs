@@ -9,15 +9,15 @@ use std::time::Instant;
 
 use engine::{
     AsyncStream, BackendErrorKind, CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams,
-    CandlePrompt, Capabilities, Engine, EngineConfig, EngineError, Message, Request,
+    CandlePrompt, Capabilities, Engine, EngineConfig, EngineError, Message, Request, ToolDefinition,
 };
 use generator::{GenerateRequest, PromptInput, SamplingConfig, SpecialTokens, TextGenerator};
 use models::{Checkpoint, LoadOptions, ModelFactory};
-use serde_json::{Value, json};
 
 use crate::error::ProviderError;
+use crate::output::OutputFormat;
 use crate::progress::{ProgressEvent, ProgressHub};
-use crate::template::{ChatTemplate, Variables};
+use crate::template::{ChatTemplate, Variables, conversation};
 
 /// A model on disk, loaded and ready to answer; clones are handles to the same model.
 ///
@@ -173,6 +173,21 @@ impl LocalProvider {
         }
     }
 
+    /// The format in which the model writes calls of tools, as its chat template tells.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::template`], [`ProviderError::TemplateWithoutTools`], and
+    /// [`ProviderError::UnknownToolFormat`] where there is no parser for it.
+    pub fn output_format(&self) -> Result<OutputFormat, ProviderError> {
+        let source = self.template()?.source();
+        let path = || self.loaded.path.clone();
+        if !source.contains("tools") {
+            return Err(ProviderError::TemplateWithoutTools { path: path() });
+        }
+        OutputFormat::of_template(source).ok_or_else(|| ProviderError::UnknownToolFormat { path: path() })
+    }
+
     /// The text of the prompt that the model is given for `messages`, special tokens spelled out.
     ///
     /// # Errors
@@ -191,12 +206,8 @@ impl LocalProvider {
     pub fn render_with(&self, messages: &[Message], further: &Variables) -> Result<String, ProviderError> {
         let tokenizer = self.loaded.generator.tokenizer();
         let spelled = |id: Option<u32>| id.and_then(|id| tokenizer.token_text(id));
-        let messages: Vec<Value> = messages
-            .iter()
-            .map(|message| json!({"role": message.role.name(), "content": message.content}))
-            .collect();
         let mut variables = Variables::new();
-        variables.insert("messages".to_owned(), messages.into());
+        variables.insert("messages".to_owned(), conversation::messages(messages));
         variables.insert("add_generation_prompt".to_owned(), true.into());
         for (name, text) in [
             ("bos_token", spelled(tokenizer.bos())),
@@ -209,6 +220,25 @@ impl LocalProvider {
         self.template()?.render(&variables)
     }
 
+    /// [`Self::render`] with these tools declared.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::render`]; where there are tools, also those of [`Self::output_format`].
+    pub fn render_with_tools(
+        &self,
+        messages: &[Message],
+        tools: &[ToolDefinition],
+    ) -> Result<String, ProviderError> {
+        let mut further = Variables::new();
+        // A template takes an empty list of tools for tools.
+        if !tools.is_empty() {
+            self.output_format()?;
+            further.insert("tools".to_owned(), conversation::tools(tools));
+        }
+        self.render_with(messages, &further)
+    }
+
     /// The token ids that the model is given for `prompt`.
     ///
     /// # Errors
@@ -216,6 +246,19 @@ impl LocalProvider {
     /// Those of [`Self::render`], [`ProviderError::Encode`], and [`ProviderError::NothingToContinue`] for an
     /// empty raw prompt where the tokenizer adds no start token.
     pub fn encode(&self, prompt: &CandlePrompt) -> Result<Vec<u32>, ProviderError> {
+        self.encode_with_tools(prompt, &[])
+    }
+
+    /// [`Self::encode`] with these tools declared; a raw prompt declares its own.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::encode`] and [`Self::render_with_tools`].
+    pub fn encode_with_tools(
+        &self,
+        prompt: &CandlePrompt,
+        tools: &[ToolDefinition],
+    ) -> Result<Vec<u32>, ProviderError> {
         match prompt {
             CandlePrompt::Raw(text) => {
                 let ids = self.encode_rendered(text)?;
@@ -225,7 +268,10 @@ impl LocalProvider {
                 }
                 Ok(ids)
             }
-            prompt => self.encode_rendered(&self.render(prompt.messages().unwrap_or_default())?),
+            prompt => {
+                let messages = prompt.messages().unwrap_or_default();
+                self.encode_rendered(&self.render_with_tools(messages, tools)?)
+            }
         }
     }
 
@@ -246,8 +292,19 @@ impl LocalProvider {
         prompt: &CandlePrompt,
         params: &CandleCompletionParams,
     ) -> Result<(Request, GenerateRequest), EngineError> {
-        let request = Request::new(prompt, params)?;
-        let ids = self.encode(prompt)?;
+        let mut request =
+            Request::for_capabilities(prompt, params, self.capabilities()).map_err(|error| {
+                // The model itself knows better why it takes no tools.
+                match (&error, self.output_format()) {
+                    (EngineError::ToolsUnsupported { .. }, Err(reason)) => reason.into(),
+                    _ => error,
+                }
+            })?;
+        if !params.tools.is_empty() {
+            let messages = prompt.messages().unwrap_or_default();
+            request = request.with_parser(self.output_format()?.parser(&params.tools, messages));
+        }
+        let ids = self.encode_with_tools(prompt, &params.tools)?;
         let request = request.with_prompt_tokens(ids.len(), self.context_length())?;
         let mut sampling = self.loaded.generator.sampling().clone();
         sampling.seed = params.seed.or(sampling.seed);
@@ -290,12 +347,14 @@ impl CandleCompletionModel for LocalProvider {
     }
 
     fn count_tokens(&self, prompt: &CandlePrompt) -> Result<usize, EngineError> {
-        Request::new(prompt, &CandleCompletionParams::default())?;
+        let params = CandleCompletionParams::default();
+        Request::for_capabilities(prompt, &params, self.capabilities())?;
         Ok(self.encode(prompt)?.len())
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::local(matches!(self.loaded.template, Template::Parsed(_)))
+        let chat = matches!(self.loaded.template, Template::Parsed(_));
+        Capabilities::local(chat).with_tools(self.output_format().is_ok())
     }
 }
 

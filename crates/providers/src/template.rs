@@ -11,6 +11,7 @@
 
 mod bounds;
 mod clock;
+pub(crate) mod conversation;
 mod json;
 mod list;
 mod source;
