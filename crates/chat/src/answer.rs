@@ -6,7 +6,7 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use engine::{CandleCompletionChunk, EngineError};
+use engine::{CandleCompletionChunk, EngineError, ToolCall};
 use futures::Stream;
 use generator::{AsyncStream, FinishReason};
 
@@ -22,6 +22,8 @@ pub enum Event {
     Text(String),
     /// A piece of the model's reasoning, which is no part of the answer: whole characters, never empty.
     Reasoning(String),
+    /// The model calls a tool, which nothing here runs. Arguments that are cut off are not valid JSON.
+    ToolCall(ToolCall),
     /// The answer is complete and its turn is kept; the last event.
     Done(Summary),
 }
@@ -32,10 +34,10 @@ pub enum Event {
 ///
 /// * **Read to `Done`:** it is kept, [finished](Ending::Finished), whether the model came to its end or
 ///   to its length.
-/// * **Dropped before that (cancellation):** generation stops. If any text of the answer had been read,
-///   the turn is kept with that text, marked [interrupted](Ending::Interrupted), and the model is shown it
-///   next time, so that it can be asked to go on; [`Chat::undo`] takes it back. If none had, the turn is
-///   not kept, and the message stands in [`Chat::unanswered`].
+/// * **Dropped before that (cancellation):** generation stops. If any text of the answer, or a whole call
+///   of a tool, had been read, the turn is kept with that, marked [interrupted](Ending::Interrupted), and
+///   the model is shown it next time, so that it can be asked to go on; [`Chat::undo`] takes it back. If
+///   none had, the turn is not kept, and the message stands in [`Chat::unanswered`].
 /// * **Ended with an error:** the turn is not kept, whatever had been read, and the message stands in
 ///   [`Chat::unanswered`]. The conversation is as before and can go on.
 #[derive(Debug)]
@@ -46,6 +48,7 @@ pub struct Answer<'a> {
     user: String,
     answer: String,
     reasoning: String,
+    tool_calls: Vec<ToolCall>,
     finish: Option<FinishReason>,
     tokens: u64,
 }
@@ -78,6 +81,7 @@ impl<'a> Answer<'a> {
             user,
             answer: String::new(),
             reasoning: String::new(),
+            tool_calls: Vec::new(),
             finish: None,
             tokens: 0,
         }
@@ -98,6 +102,10 @@ impl<'a> Answer<'a> {
             CandleCompletionChunk::Reasoning { text, .. } if !text.is_empty() => {
                 self.reasoning.push_str(&text);
                 Some(Event::Reasoning(text))
+            }
+            CandleCompletionChunk::ToolCallComplete { call, .. } => {
+                self.tool_calls.push(call.clone());
+                Some(Event::ToolCall(call))
             }
             CandleCompletionChunk::Finish { finish, .. } => {
                 self.finish = Some(finish);
@@ -133,6 +141,7 @@ impl<'a> Answer<'a> {
             user: mem::take(&mut self.user),
             answer: mem::take(&mut self.answer),
             reasoning: mem::take(&mut self.reasoning),
+            tool_calls: mem::take(&mut self.tool_calls),
             ending,
         });
     }
@@ -178,7 +187,9 @@ impl Drop for Answer<'_> {
     fn drop(&mut self) {
         match self.source {
             Source::Ended => {}
-            Source::Completion(_) if !self.answer.is_empty() => self.keep(Ending::Interrupted),
+            Source::Completion(_) if !(self.answer.is_empty() && self.tool_calls.is_empty()) => {
+                self.keep(Ending::Interrupted);
+            }
             Source::Completion(_) | Source::Refused(_) => self.set_aside(),
         }
     }

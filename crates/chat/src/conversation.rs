@@ -3,7 +3,7 @@
 //! What stands here is exactly what the model is shown next time, after the system prompt, which is no
 //! part of it. A turn whose answer failed, or was cancelled before it said anything, does not stand here.
 
-use engine::Message;
+use engine::{Message, ToolCall};
 use generator::{FinishReason, Timings, Usage};
 
 /// The turns of a conversation, oldest first.
@@ -21,6 +21,8 @@ pub struct Turn {
     pub answer: String,
     /// What the model thought; kept for the reader, not shown to the model again.
     pub reasoning: String,
+    /// The tools that the model called in its answer.
+    pub tool_calls: Vec<ToolCall>,
     /// How the answer ended.
     pub ending: Ending,
 }
@@ -65,9 +67,10 @@ impl Conversation {
 
     /// The turns as the model is shown them: alternating messages of user and assistant.
     pub fn messages(&self) -> impl Iterator<Item = Message> + '_ {
-        self.turns
-            .iter()
-            .flat_map(|turn| [Message::user(&turn.user), Message::assistant(&turn.answer)])
+        self.turns.iter().flat_map(|turn| {
+            let answer = Message::assistant(&turn.answer).with_tool_calls(turn.tool_calls.clone());
+            [Message::user(&turn.user), answer]
+        })
     }
 
     pub(crate) fn push(&mut self, turn: Turn) {

@@ -5,4 +5,5 @@
 mod scripted;
 
 mod answers;
+mod tools;
 mod turns;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use chat::{AgentRole, Answer, Chat, ChatError, Event};
 use engine::{
     CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams, CandlePrompt, Capabilities, Engine,
-    EngineConfig, EngineError, Message, Request,
+    EngineConfig, EngineError, Message, Request, ToolCall,
 };
 use futures::task::noop_waker_ref;
 use futures::{Stream, StreamExt, stream};
@@ -61,7 +61,7 @@ impl Scripted {
 
 impl CandleCompletionModel for Scripted {
     fn prompt(&self, prompt: CandlePrompt, params: &CandleCompletionParams) -> AsyncStream<Chunk> {
-        let checked = Request::new(&prompt, params)
+        let checked = Request::for_capabilities(&prompt, params, self.capabilities())
             .and_then(|request| request.with_prompt_tokens(self.count_tokens(&prompt)?, CONTEXT));
         let request = match checked {
             Ok(request) => request,
@@ -90,7 +90,7 @@ impl CandleCompletionModel for Scripted {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::local(true)
+        Capabilities::local(true).with_tools(true)
     }
 }
 
@@ -108,6 +108,33 @@ pub(crate) fn reasoning(text: &str) -> Chunk {
         text: text.to_owned(),
         tokens: vec![1],
     })
+}
+
+/// A call of a tool, whole.
+pub(crate) fn calling(call: &ToolCall) -> Vec<Chunk> {
+    let ToolCall { id, name, arguments } = call.clone();
+    let (choice, index) = (0, 0);
+    [
+        CandleCompletionChunk::ToolCallStart {
+            choice,
+            index,
+            id,
+            name,
+        },
+        CandleCompletionChunk::ToolCallDelta {
+            choice,
+            index,
+            arguments,
+            tokens: vec![1],
+        },
+        CandleCompletionChunk::ToolCallComplete {
+            choice,
+            index,
+            call: call.clone(),
+        },
+    ]
+    .map(Ok)
+    .into()
 }
 
 pub(crate) fn finish(finish: FinishReason) -> Chunk {

@@ -61,6 +61,7 @@ fn the_roles_parameters_reach_the_provider() {
         max_tokens: Some(9),
         temperature: Some(0.5),
         seed: Some(1),
+        ..Default::default()
     };
     let role = AgentRole::new("tester", Arc::clone(&provider) as Arc<_>).with_params(params.clone());
     let mut chat = role.chat();
