@@ -14,6 +14,7 @@ mod sampling;
 mod subject;
 mod template;
 mod tokenizer;
+mod toolcall;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -78,6 +79,14 @@ pub(crate) fn run(fixtures: &Path, only: &str, cache: CacheType) -> Result<()> {
         if case.kind == Kind::Broken {
             broken::run(fixtures, &case.cases_file, &mut |id, outcome| {
                 tallies.entry(case.group()).or_default().count(id, outcome);
+            })?;
+            continue;
+        }
+        if case.kind == Kind::ToolCalls {
+            toolcall::run(fixtures, &case.cases_file, &mut |id, outcome| {
+                let format = id.split('/').next().unwrap_or_default();
+                let group = format!("{} {format}", case.id);
+                tallies.entry(group).or_default().count(id, outcome);
             })?;
             continue;
         }
