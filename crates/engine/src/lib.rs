@@ -47,6 +47,8 @@
 //!
 //! * **A request is validated before any work.** Every field is honoured or rejected with an error that
 //!   names it.
+//! * **Tools are never ignored**: a [`Request`] that declares or shows some is made for a provider that takes
+//!   them, or refused. What a model calls comes back as chunks; nothing here runs it.
 //! * **All work happens inside `poll_next`.** No task, no thread, no runtime; the closure runs at the first
 //!   poll after admission, and a stream dropped before that never runs it.
 //! * **Exactly one terminal item**, `Complete` or an error, whatever the backend does: end early, go on

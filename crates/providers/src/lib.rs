@@ -2,7 +2,8 @@
 //!
 //! A provider loads a model once and answers from then on. [`LocalProvider`] is the plain one: whatever a
 //! model on disk says of its own tokenizer, template and end tokens holds. [`ChatTemplate`] runs the templates, and
-//! [`ProgressHub`] tells what loading does; both are useful without a model.
+//! [`ProgressHub`] tells what loading does; both are useful without a model. [`output`] reads the calls of tools out
+//! of what a model writes, in the format that its template speaks.
 //!
 //! ```
 //! use engine::{CandleCompletionModel, CandleCompletionParams, CandlePrompt};

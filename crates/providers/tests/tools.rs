@@ -4,12 +4,13 @@
 use std::path::PathBuf;
 
 use engine::{
-    CandleCompletionChunk, CandleCompletionModel as _, CandleCompletionParams, CandlePrompt, EngineError,
-    Message, ToolCall, ToolDefinition,
+    CandleCompletionChunk, CandleCompletionModel as _, CandleCompletionParams, CandlePrompt,
+    CandleStringChunk, EngineError, Events, Message, OutputParser as _, ToolCall, ToolDefinition,
 };
 use models::GgufFile;
 use models::gguf::{Array, GgufWriter, TensorKind, Value};
 use models::synth::{self, Shape};
+use proptest::prelude::*;
 use providers::template::Variables;
 use providers::{ChatTemplate, LocalProvider, OutputFormat, ProgressHub, ProviderError};
 use serde_json::json;
@@ -350,4 +351,57 @@ fn tools_are_refused_with_a_raw_prompt() {
         matches!(error, EngineError::InvalidParameter { field: "tools", .. }),
         "{error}"
     );
+}
+
+/// What the demo template shows of an assistant's message, without its turn's own markers.
+fn shown(content: &str, arguments: &[serde_json::Value]) -> String {
+    let call = |arguments| json!({"function": {"name": "f", "arguments": arguments}});
+    let calls: Vec<serde_json::Value> = arguments.iter().map(call).collect();
+    let message = json!({"role": "assistant", "content": content, "tool_calls": calls});
+    let mut variables = Variables::new();
+    variables.insert("messages".to_owned(), json!([message]));
+    let template = ChatTemplate::parse(DEMO).expect("the template parses");
+    let text = template.render(&variables).expect("the template renders");
+    let text = text.strip_prefix("<|im_start|>assistant\n");
+    let text = text.and_then(|text| text.strip_suffix("<|im_end|>\n"));
+    text.expect("the turn has its markers").to_owned()
+}
+
+proptest! {
+    #[test]
+    fn what_the_demo_template_shows_is_what_the_parser_reads(
+        content in "([a-z<>é][a-z<>é \n]{0,20}[a-z<>é])?",
+        calls in prop::collection::vec(("[a-z<>/\"=é \n]{0,20}", any::<i64>(), any::<bool>(), "[a-z\"]{0,5}"), 1..4),
+    ) {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "text": {"type": "string"},
+                "number": {"type": "integer"},
+                "truth": {"type": "boolean"},
+                "list": {"type": "array"},
+                "nothing": {"type": ["null", "integer"]},
+            },
+        });
+        let arguments: Vec<serde_json::Value> = calls
+            .into_iter()
+            .map(|(text, number, truth, word)| {
+                json!({"text": text, "number": number, "truth": truth, "list": [word, {"a": number}], "nothing": null})
+            })
+            .collect();
+        let mut parser = OutputFormat::Qwen3Coder.parser(&[ToolDefinition::new("f", schema)], &[]);
+        let mut events = Events::new();
+        let chunk = CandleStringChunk { choice: 0, text: shown(&content, &arguments), tokens: vec![], end: None };
+        parser.push(&chunk, &mut events);
+        parser.finish(&mut events);
+        let (mut said, mut read) = (String::new(), Vec::new());
+        while let Some(event) = events.pop() {
+            said.push_str(event.text().unwrap_or_default());
+            if let Some(call) = event.tool_call() {
+                read.push(serde_json::Value::Object(call.parse_arguments().expect("they are an object")));
+            }
+        }
+        prop_assert_eq!(said, content);
+        prop_assert_eq!(read, arguments);
+    }
 }
