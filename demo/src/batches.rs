@@ -21,7 +21,7 @@ use crate::vocabulary::Vocabulary;
 /// Padded tokens of a batch, at most, where a sequence is not longer alone.
 pub const TOKENS: usize = 2048;
 /// Dialogues that are sorted together.
-const WINDOW: u64 = 1024;
+pub(crate) const WINDOW: u64 = 1024;
 /// Lengths are padded to a multiple of this.
 const MULTIPLE: usize = 16;
 /// Windows that are made ahead.
@@ -84,7 +84,11 @@ pub struct Batch {
 impl Batch {
     /// Pads `examples` to their longest.
     pub fn new(examples: &[&Example], padding: u32) -> Self {
-        let longest = examples.iter().map(|example| example.ids.len()).max().unwrap_or(1);
+        let longest = examples
+            .iter()
+            .map(|example| example.ids.len())
+            .max()
+            .unwrap_or(1);
         let length = longest.next_multiple_of(MULTIPLE);
         let mut batch = Self {
             ids: Vec::with_capacity(examples.len() * length),
@@ -172,7 +176,7 @@ impl Batches {
     /// # Errors
     ///
     /// A dialogue that does not fit the context, and those of the tokenizer.
-    pub fn next(&mut self) -> Result<(Batch, Place)> {
+    pub fn take(&mut self) -> Result<(Batch, Place)> {
         let batch = loop {
             if let Some(batch) = self.current.next() {
                 break batch;

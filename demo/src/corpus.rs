@@ -41,10 +41,33 @@ pub const SHARES: [(u32, Skill); 10] = [
     (5, Skill::Project),
 ];
 
+/// The dialogue from which on skills are drawn by [`LATE_SHARES`].
+pub const LATE: u64 = 112 * 1024;
+
+/// How often a skill is drawn late, in a hundred: what is still hard when tools are called well.
+pub const LATE_SHARES: [(u32, Skill); 10] = [
+    (3, Skill::Arithmetic),
+    (6, Skill::Conversion),
+    (2, Skill::Time),
+    (3, Skill::Weather),
+    (8, Skill::TwoCalls),
+    (14, Skill::Refusal),
+    (40, Skill::FollowUp),
+    (14, Skill::Story),
+    (4, Skill::SmallTalk),
+    (6, Skill::Project),
+];
+
+/// Names of all tools that dialogues declare.
+pub const TOOLS: [&str; 4] = {
+    let [calculator, converter, clock, forecast] = Service::ALL;
+    [calculator.name(), converter.name(), clock.name(), forecast.name()]
+};
+
 /// The dialogue number `index` of the corpus with this `seed`; a pure function.
 pub fn dialogue(seed: u64, index: u64) -> Dialogue {
     let mut draw = Draw::new(seed, 0, index);
-    let skill = draw.weighted(&SHARES);
+    let skill = draw.weighted(if index < LATE { &SHARES } else { &LATE_SHARES });
     compose(&mut draw, skill)
 }
 

@@ -30,10 +30,9 @@ pub struct Point {
 
 impl Point {
     fn line(&self) -> String {
-        let held_out = self.held_out.map_or_else(
-            || ",".to_owned(),
-            |(loss, calls)| format!("{loss:.4},{calls:.4}"),
-        );
+        let held_out = self
+            .held_out
+            .map_or_else(|| ",".to_owned(), |(loss, calls)| format!("{loss:.4},{calls:.4}"));
         format!(
             "{},{},{:.1},{:.6},{:.4},{:.4},{held_out}",
             self.step, self.tokens, self.seconds, self.learning_rate, self.gradient, self.loss
@@ -70,7 +69,12 @@ impl Curve {
     /// A file that cannot be read or written.
     pub fn open(path: &Path, step: u32) -> Result<Self> {
         let kept: Vec<Point> = match std::fs::read_to_string(path) {
-            Ok(text) if step > 0 => text.lines().filter_map(Point::read).filter(|point| point.step <= step).collect(),
+            Err(error) if step > 0 => return Err(error).with_context(|| path.display().to_string()),
+            Ok(text) if step > 0 => text
+                .lines()
+                .filter_map(Point::read)
+                .filter(|point| point.step <= step)
+                .collect(),
             _ => Vec::new(),
         };
         let mut text = format!("{HEADER}\n");
@@ -133,16 +137,26 @@ fn draw(points: &[Point], path: &Path) -> Drawn {
         .draw()?;
     let million = |point: &Point| point.tokens as f64 / 1e6;
     let training = points.iter().map(|point| (million(point), point.loss));
-    let held_out = points.iter().filter_map(|point| Some((million(point), point.held_out?.0)));
-    let calls = points.iter().filter_map(|point| Some((million(point), point.held_out?.1)));
+    let held_out = points
+        .iter()
+        .filter_map(|point| Some((million(point), point.held_out?.0)));
+    let calls = points
+        .iter()
+        .filter_map(|point| Some((million(point), point.held_out?.1)));
     let lines: [(&str, RGBColor); 3] = [
         ("training loss", RGBColor(150, 170, 200)),
         ("held-out loss", RGBColor(20, 60, 140)),
         ("exact calls", RGBColor(200, 90, 20)),
     ];
     let mark = |color: RGBColor| move |(x, y): (i32, i32)| PathElement::new([(x, y), (x + 18, y)], color);
-    chart.draw_series(LineSeries::new(training, lines[0].1))?.label(lines[0].0).legend(mark(lines[0].1));
-    chart.draw_series(LineSeries::new(held_out, lines[1].1))?.label(lines[1].0).legend(mark(lines[1].1));
+    chart
+        .draw_series(LineSeries::new(training, lines[0].1))?
+        .label(lines[0].0)
+        .legend(mark(lines[0].1));
+    chart
+        .draw_series(LineSeries::new(held_out, lines[1].1))?
+        .label(lines[1].0)
+        .legend(mark(lines[1].1));
     chart
         .draw_secondary_series(LineSeries::new(calls, lines[2].1))?
         .label(lines[2].0)

@@ -6,17 +6,26 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{Tensor, safetensors};
+use candle_core::{Device, Tensor, safetensors};
 use models::BlockType;
-use models::gguf::GgufWriter;
-use serde_json::json;
+use models::gguf::{GgufFile, GgufWriter, TensorKind};
+use serde_json::{Value, json};
 
+use crate::checkpoint::Progress;
 use crate::network::{Network, Shape};
 use crate::rendering::TEMPLATE;
-use crate::vocabulary::{END, END_OF_TEXT, Vocabulary};
+use crate::vocabulary::{END, END_OF_TEXT, SIZE, Vocabulary};
 
 /// Name of the model in its files.
-const NAME: &str = "wick demo";
+const NAME: &str = "demo";
+/// A small model errs less at a low temperature, and its stories vary enough.
+const TEMPERATURE: f32 = 0.4;
+/// Key of the seed that the model was trained with.
+pub const SEED: &str = "demo.training.seed";
+/// Key of the number of dialogues that it was trained on, from 0 on.
+pub const DIALOGUES: &str = "demo.training.dialogues";
+/// Key of the number of tokens that it was trained on.
+pub const TOKENS: &str = "demo.training.tokens";
 
 /// How the matrices of a GGUF file are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +68,10 @@ impl Mix {
             Self::F32 => BlockType::F32,
             Self::Q8_0 => BlockType::Q8_0,
             Self::Q4_K_M => {
-                let layer = name.split('.').nth(1).and_then(|layer| layer.parse::<usize>().ok());
+                let layer = name
+                    .split('.')
+                    .nth(1)
+                    .and_then(|layer| layer.parse::<usize>().ok());
                 let more = layer.is_some_and(|layer| {
                     layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2
                 });
@@ -80,14 +92,59 @@ impl Mix {
 ///
 /// Files that cannot be written.
 pub fn publish(network: &Network, vocabulary: &Vocabulary, folder: &Path) -> Result<()> {
+    let (end, end_of_text) = (vocabulary.id(END)?, vocabulary.id(END_OF_TEXT)?);
+    weights(network, end, end_of_text, folder)?;
+    vocabulary.write(&folder.join("tokenizer.json"))?;
+    let generation = json!({
+        "eos_token_id": [end, end_of_text],
+        "pad_token_id": end_of_text,
+        "do_sample": true,
+        "temperature": TEMPERATURE,
+    });
+    write_json(&folder.join("generation_config.json"), &generation)?;
+    let tokenizer = vocabulary.config(TEMPLATE, network.shape().context);
+    write_json(&folder.join("tokenizer_config.json"), &tokenizer)
+}
+
+/// Writes the weights of a GGUF file of the shipped shape as f32, with their `config.json`: for implementations that
+/// are to compute with just the weights that the file stores.
+///
+/// # Errors
+///
+/// A file of another shape, and files that cannot be read or written.
+pub fn dequantized(path: &Path, folder: &Path) -> Result<()> {
+    let file = GgufFile::open(path)?;
+    let shape = Shape::shipped(SIZE);
+    let mut decoded = HashMap::new();
+    for (published, dims) in shape.variables() {
+        let name = gguf_name(&published)?;
+        let tensor = file
+            .tensor(&name)
+            .with_context(|| format!("no tensor `{name}`"))?;
+        let TensorKind::Known(kind) = tensor.kind else {
+            bail!("tensor `{name}` is stored as {}", tensor.kind);
+        };
+        let mut numbers = vec![0.0; dims.iter().product()];
+        kind.dequantize(file.bytes(tensor)?, &mut numbers)?;
+        decoded.insert(published, Tensor::from_vec(numbers, dims, &Device::Cpu)?);
+    }
+    let id = |key: &str| file.metadata().u32(&format!("tokenizer.ggml.{key}_token_id"));
+    weights(
+        &Network::with_weights(shape, &decoded)?,
+        id("eos")?,
+        id("padding")?,
+        folder,
+    )
+}
+
+/// Writes `model.safetensors` and `config.json`.
+fn weights(network: &Network, end: u32, end_of_text: u32, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let weights: HashMap<String, Tensor> = (network.variables().iter())
         .map(|(name, variable)| (name.clone(), variable.as_tensor().clone()))
         .collect();
     safetensors::save(&weights, folder.join("model.safetensors"))?;
-    vocabulary.write(&folder.join("tokenizer.json"))?;
     let shape = network.shape();
-    let (end, end_of_text) = (vocabulary.id(END)?, vocabulary.id(END_OF_TEXT)?);
     let config = json!({
         "architectures": ["Qwen3ForCausalLM"],
         "model_type": "qwen3",
@@ -113,25 +170,12 @@ pub fn publish(network: &Network, vocabulary: &Vocabulary, folder: &Path) -> Res
         "use_sliding_window": false,
         "vocab_size": shape.vocabulary,
     });
-    let generation = json!({
-        "eos_token_id": [end, end_of_text],
-        "pad_token_id": end_of_text,
-        "do_sample": true,
-        "temperature": 0.3,
-        "top_k": 40,
-        "top_p": 0.95,
-    });
-    let tokenizer = vocabulary.config(TEMPLATE, shape.context);
-    for (name, value) in [
-        ("config.json", config),
-        ("generation_config.json", generation),
-        ("tokenizer_config.json", tokenizer),
-    ] {
-        let path = folder.join(name);
-        std::fs::write(&path, serde_json::to_string_pretty(&value)? + "\n")
-            .with_context(|| path.display().to_string())?;
-    }
-    Ok(())
+    write_json(&folder.join("config.json"), &config)
+}
+
+fn write_json(path: &Path, value: &Value) -> Result<()> {
+    std::fs::write(path, serde_json::to_string_pretty(value)? + "\n")
+        .with_context(|| path.display().to_string())
 }
 
 /// Writes a GGUF file with tokenizer, template and metadata inside.
@@ -139,7 +183,13 @@ pub fn publish(network: &Network, vocabulary: &Vocabulary, folder: &Path) -> Res
 /// # Errors
 ///
 /// A file that cannot be written, and those of candle's quantizer.
-pub fn gguf(network: &Network, vocabulary: &Vocabulary, mix: Mix, path: &Path) -> Result<()> {
+pub fn gguf(
+    network: &Network,
+    vocabulary: &Vocabulary,
+    progress: &Progress,
+    mix: Mix,
+    path: &Path,
+) -> Result<()> {
     let shape = network.shape();
     let mut file = GgufWriter::new();
     file.metadata("general.architecture", "qwen3")
@@ -147,7 +197,11 @@ pub fn gguf(network: &Network, vocabulary: &Vocabulary, mix: Mix, path: &Path) -
         .metadata("general.name", NAME)
         .metadata("general.license", "MIT OR Apache-2.0")
         .metadata("general.file_type", mix.file_type())
-        .metadata("general.quantization_version", 2u32);
+        .metadata("general.quantization_version", 2u32)
+        .metadata("general.sampling.temp", TEMPERATURE)
+        .metadata(SEED, progress.seed)
+        .metadata(DIALOGUES, progress.dialogues())
+        .metadata(TOKENS, progress.tokens);
     let head = shape.head as u32;
     for (key, value) in [
         ("vocab_size", shape.vocabulary as u32),
@@ -176,7 +230,11 @@ pub fn gguf(network: &Network, vocabulary: &Vocabulary, mix: Mix, path: &Path) -
         .metadata("tokenizer.chat_template", TEMPLATE);
     for (published, variable) in network.variables() {
         let name = gguf_name(published)?;
-        let kind = if variable.rank() == 1 { BlockType::F32 } else { mix.of(&name, shape.layers) };
+        let kind = if variable.rank() == 1 {
+            BlockType::F32
+        } else {
+            mix.of(&name, shape.layers)
+        };
         let bytes = stored(variable.as_tensor(), kind)?;
         file.tensor(name, variable.dims(), kind, bytes)?;
     }
@@ -199,12 +257,16 @@ fn stored(tensor: &Tensor, kind: BlockType) -> Result<Cow<'static, [u8]>> {
 
 /// The name that GGUF files have for a published tensor.
 fn gguf_name(published: &str) -> Result<String> {
-    let stem = published.strip_suffix(".weight").context("a tensor that is no weight")?;
+    let stem = published
+        .strip_suffix(".weight")
+        .context("a tensor that is no weight")?;
     let named = match stem {
         "model.embed_tokens" => "token_embd".to_owned(),
         "model.norm" => "output_norm".to_owned(),
         layered => {
-            let rest = layered.strip_prefix("model.layers.").context("a tensor of no layer")?;
+            let rest = layered
+                .strip_prefix("model.layers.")
+                .context("a tensor of no layer")?;
             let (layer, stem) = rest.split_once('.').context("a layer without a tensor")?;
             let own = match stem {
                 "input_layernorm" => "attn_norm",

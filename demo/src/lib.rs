@@ -18,3 +18,4 @@ pub mod curve;
 pub mod validation;
 pub mod training;
 pub mod export;
+pub mod examination;

@@ -111,7 +111,11 @@ impl Network {
                 vec![1.0; count]
             } else {
                 let writes = name.contains("o_proj") || name.contains("down_proj");
-                let shrunk = if writes { (2.0 * shape.layers as f64).sqrt() } else { 1.0 };
+                let shrunk = if writes {
+                    (2.0 * shape.layers as f64).sqrt()
+                } else {
+                    1.0
+                };
                 normal(seed, stream as u64, count, 0.02 / shrunk)?
             };
             let tensor = Tensor::from_vec(numbers, dims, &Device::Cpu)?;
@@ -128,7 +132,9 @@ impl Network {
     pub fn with_weights(shape: Shape, weights: &std::collections::HashMap<String, Tensor>) -> Result<Self> {
         let mut variables = BTreeMap::new();
         for (name, dims) in shape.variables() {
-            let tensor = weights.get(&name).with_context(|| format!("no weight `{name}`"))?;
+            let tensor = weights
+                .get(&name)
+                .with_context(|| format!("no weight `{name}`"))?;
             ensure!(
                 tensor.dims() == dims,
                 "weight `{name}` has shape {:?}, expected {dims:?}",
@@ -184,7 +190,13 @@ impl Network {
         let weight = |name: &str| self.variable(&format!("model.layers.{layer}.{name}.weight"));
         let heads = |x: Tensor, norm: &str| -> Result<Tensor> {
             let norm = weight(norm)?;
-            Ok(ops::rotated_heads(&x, norm, length, Shape::EPSILON, &self.rotation)?)
+            Ok(ops::rotated_heads(
+                &x,
+                norm,
+                length,
+                Shape::EPSILON,
+                &self.rotation,
+            )?)
         };
         let x = ops::norm(hidden, weight("input_layernorm")?, Shape::EPSILON)?;
         let q = heads(ops::linear(&x, weight("self_attn.q_proj")?)?, "self_attn.q_norm")?;
@@ -200,7 +212,10 @@ impl Network {
     }
 
     fn variable(&self, name: &str) -> Result<&Tensor> {
-        let variable = self.variables.get(name).with_context(|| format!("no variable `{name}`"))?;
+        let variable = self
+            .variables
+            .get(name)
+            .with_context(|| format!("no variable `{name}`"))?;
         Ok(variable.as_tensor())
     }
 
@@ -260,7 +275,13 @@ mod tests {
         let gradients = network.gradients(&loss).unwrap();
         assert_eq!(gradients.len(), network.shape().variables().len());
         for (name, gradient) in gradients {
-            let sum = gradient.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+            let sum = gradient
+                .abs()
+                .unwrap()
+                .sum_all()
+                .unwrap()
+                .to_scalar::<f32>()
+                .unwrap();
             assert!(sum > 0.0 && sum.is_finite(), "{name}: {sum}");
         }
     }
@@ -269,7 +290,13 @@ mod tests {
     fn the_same_seed_gives_the_same_network_and_another_one_does_not() {
         let first = |seed| {
             let network = Network::new(tiny(), seed).unwrap();
-            network.logits(&[1], 1, &[0]).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            network
+                .logits(&[1], 1, &[0])
+                .unwrap()
+                .flatten_all()
+                .unwrap()
+                .to_vec1::<f32>()
+                .unwrap()
         };
         assert_eq!(first(1), first(1));
         assert_ne!(first(1), first(2));

@@ -3,7 +3,7 @@
 //! Candle's fused forward operations (its norms, softmax and rope) have no backward pass: a gradient through them is
 //! lost without an error. These here have one, checked against candle's slow, differentiable operations. Sums of
 //! gradients over rows are taken over fixed blocks in order, so that a step gives the same bits whenever it is
-//! repeated, with any number of threads.
+//! repeated on a machine with the same number of threads.
 //!
 //! Activations are `(rows, width)` f32 on the CPU, `rows = batch * length`, the positions of a sequence in order.
 

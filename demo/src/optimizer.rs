@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor, Var};
 use rayon::prelude::*;
 
@@ -63,7 +63,9 @@ impl AdamW {
             first: vec![0.0; variable.elem_count()],
             second: vec![0.0; variable.elem_count()],
         };
-        let moments = variables.iter().map(|(name, variable)| (name.clone(), zeros(variable)));
+        let moments = variables
+            .iter()
+            .map(|(name, variable)| (name.clone(), zeros(variable)));
         Self {
             hyperparameters,
             moments: moments.collect(),
@@ -91,17 +93,32 @@ impl AdamW {
             .map(|(_, gradient)| gradient.iter().map(|g| f64::from(*g).powi(2)).sum())
             .collect();
         let length = squares.iter().sum::<f64>().sqrt();
+        ensure!(length.is_finite(), "the gradient has the length {length}");
         let clipped = (self.hyperparameters.clip / length.max(f64::MIN_POSITIVE)).min(1.0);
         self.steps += 1;
         for (name, variable) in variables {
-            let gradient = flat.get(name.as_str()).with_context(|| format!("no gradient of `{name}`"))?;
-            let moments = self.moments.get_mut(name).with_context(|| format!("no moments of `{name}`"))?;
-            let decay = if variable.rank() > 1 { self.hyperparameters.weight_decay } else { 0.0 };
+            let gradient = flat
+                .get(name.as_str())
+                .with_context(|| format!("no gradient of `{name}`"))?;
+            let moments = self
+                .moments
+                .get_mut(name)
+                .with_context(|| format!("no moments of `{name}`"))?;
+            let decay = if variable.rank() > 1 {
+                self.hyperparameters.weight_decay
+            } else {
+                0.0
+            };
             let update = Update::new(&self.hyperparameters, self.steps, learning_rate, decay, clipped);
             let mut numbers = variable.flatten_all()?.to_vec1::<f32>()?;
             numbers
                 .par_chunks_mut(BLOCK)
-                .zip(moments.first.par_chunks_mut(BLOCK).zip(moments.second.par_chunks_mut(BLOCK)))
+                .zip(
+                    moments
+                        .first
+                        .par_chunks_mut(BLOCK)
+                        .zip(moments.second.par_chunks_mut(BLOCK)),
+                )
                 .zip(gradient.par_chunks(BLOCK))
                 .for_each(|((numbers, (first, second)), gradient)| {
                     update.apply(numbers, first, second, gradient);
@@ -137,7 +154,11 @@ impl AdamW {
                 let key = format!("{kind}.{name}");
                 let saved = state.get(&key).with_context(|| format!("no moment `{key}`"))?;
                 let saved = saved.to_vec1::<f32>()?;
-                anyhow::ensure!(saved.len() == to.len(), "moment `{key}` has {} numbers", saved.len());
+                anyhow::ensure!(
+                    saved.len() == to.len(),
+                    "moment `{key}` has {} numbers",
+                    saved.len()
+                );
                 *to = saved;
             }
         }
@@ -195,7 +216,12 @@ mod tests {
     }
 
     fn loss(variable: &Var) -> Tensor {
-        (variable.as_tensor() - 0.3).unwrap().sqr().unwrap().sum_all().unwrap()
+        (variable.as_tensor() - 0.3)
+            .unwrap()
+            .sqr()
+            .unwrap()
+            .sum_all()
+            .unwrap()
     }
 
     #[test]
@@ -239,7 +265,8 @@ mod tests {
                     optimizer.restore(&state, step).unwrap();
                 }
                 let store = loss(&variables["w"]).backward().unwrap();
-                let gradients = BTreeMap::from([("w".to_owned(), store.get(&variables["w"]).unwrap().clone())]);
+                let gradients =
+                    BTreeMap::from([("w".to_owned(), store.get(&variables["w"]).unwrap().clone())]);
                 optimizer.step(&variables, &gradients, 0.01).unwrap();
             }
             variables["w"].flatten_all().unwrap().to_vec1::<f32>().unwrap()

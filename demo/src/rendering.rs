@@ -8,7 +8,7 @@ use crate::dialogue::{Call, Dialogue, Tool, Turn};
 use crate::vocabulary::{END, START};
 
 /// The chat template that the model is shipped with.
-pub const TEMPLATE: &str = include_str!("template.jinja");
+pub const TEMPLATE: &str = include_str!("../../crates/providers/assets/demo.jinja");
 
 /// A piece of a dialogue's text.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::batches::{Batch, Batches};
+use crate::batches::{Batch, Batches, Place};
 use crate::checkpoint::{self, Progress};
 use crate::corpus;
 use crate::curve::{Curve, Point};
@@ -15,31 +15,71 @@ use crate::ops;
 use crate::optimizer::{AdamW, Hyperparameters};
 use crate::rendering;
 use crate::schedule::Schedule;
-use crate::validation::{Figures, Validation};
+use crate::validation::{self, Figures, Validation};
 use crate::vocabulary::{self, Vocabulary};
 
 /// Dialogues that the tokenizer is trained on.
 const VOCABULARY_DIALOGUES: u64 = 6000;
 /// Held-out dialogues of a validation.
-const VALIDATION_DIALOGUES: u64 = 300;
+pub const VALIDATION_DIALOGUES: u64 = 300;
 /// Steps between points of the curve.
 const LOG_EVERY: u32 = 10;
 /// Steps between validations and checkpoints.
 const VALIDATE_EVERY: u32 = 250;
+
+/// Steps that a run must have, so that every cycle has one.
+const FEWEST: u32 = 9;
+/// Folder of the checkpoint half-way, where the second cycle of learning rates begins.
+pub const HALF: &str = "half";
+/// File of the tokenizer in a run's folder.
+pub const TOKENIZER: &str = "tokenizer.json";
+/// Folder of the latest checkpoint.
+pub const LAST: &str = "last";
 
 /// What a run is asked to do.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Folder of the run.
     pub folder: PathBuf,
-    /// Seed of weights and corpus.
-    pub seed: u64,
-    /// Steps in all.
-    pub steps: u32,
-    /// Highest learning rate.
-    pub peak: f64,
-    /// A checkpoint to go on from; its seed and steps hold.
-    pub resume: Option<PathBuf>,
+    /// Shape of the network.
+    pub shape: Shape,
+    /// Dialogues of a validation.
+    pub held_out: u64,
+    /// Where it begins.
+    pub from: Beginning,
+}
+
+/// Where a run begins.
+#[derive(Clone, Debug)]
+pub enum Beginning {
+    /// At random weights; a tokenizer is trained first.
+    New {
+        /// Seed of weights and corpus.
+        seed: u64,
+        /// Steps in all.
+        steps: u32,
+        /// Highest learning rate.
+        peak: f64,
+    },
+    /// At the checkpoint of this name in the run's folder; its seed, steps and learning rates hold.
+    Checkpoint(String),
+}
+
+impl Beginning {
+    fn check(&self) -> Result<()> {
+        if let Self::New { seed, steps, peak } = *self {
+            ensure!(steps >= FEWEST, "{steps} steps, expected at least {FEWEST}");
+            ensure!(
+                peak.is_finite() && peak > 0.0,
+                "a learning rate of {peak}, expected more than 0"
+            );
+            ensure!(
+                seed != validation::SEED,
+                "seed {seed} is that of the held-out dialogues"
+            );
+        }
+        Ok(())
+    }
 }
 
 /// A run between two steps.
@@ -51,38 +91,41 @@ struct Run {
     started: Instant,
 }
 
-/// Trains until the last step and leaves tokenizer, checkpoints and curve in the folder.
+/// Trains until the last step and leaves tokenizer, checkpoints and curve in the folder; a resumed run goes on in the
+/// folder that holds its tokenizer.
 ///
 /// # Errors
 ///
 /// Files that cannot be read or written, and a loss that is no number any more.
 pub fn train(plan: &Plan, say: &mut dyn FnMut(&str)) -> Result<()> {
+    plan.from.check()?;
     std::fs::create_dir_all(&plan.folder).with_context(|| plan.folder.display().to_string())?;
     let vocabulary = vocabulary_of(plan)?;
     let padding = vocabulary.id(vocabulary::END_OF_TEXT)?;
-    let shape = Shape::shipped(vocabulary::SIZE);
-    let mut run = Run::begin(plan, shape)?;
+    let shape = plan.shape;
+    let mut run = Run::begin(plan)?;
     say(&format!(
         "{} parameters, step {} of {}",
         shape.parameters(),
         run.progress.step,
         run.progress.steps
     ));
-    let validation = Validation::new(VALIDATION_DIALOGUES, &vocabulary, padding)?;
+    let validation = Validation::new(plan.held_out, &vocabulary, padding)?;
     let seed = run.progress.seed;
     let mut batches = Batches::new(seed, vocabulary, run.progress.place, padding, shape.context);
     let mut curve = Curve::open(&plan.folder.join("curve.csv"), run.progress.step)?;
     let bar = bar(&run.progress)?;
+    let half = run.schedule.second_cycle();
     let (mut losses, mut counted) = (0.0, 0u32);
     while run.progress.step < run.progress.steps {
-        let (batch, place) = batches.next()?;
+        let (batch, place) = batches.take()?;
         let (loss, gradient) = run.step(&batch)?;
         run.progress.place = place;
         losses += loss;
         counted += 1;
         bar.set_position(run.progress.step.into());
         let Progress { step, steps, .. } = run.progress;
-        let validates = step % VALIDATE_EVERY == 0 || step == steps || step == steps / 2;
+        let validates = step % VALIDATE_EVERY == 0 || step == steps || step == half;
         if step % LOG_EVERY != 0 && !validates {
             continue;
         }
@@ -93,7 +136,7 @@ pub fn train(plan: &Plan, say: &mut dyn FnMut(&str)) -> Result<()> {
         curve.push(&run.point(mean, gradient, figures.as_ref()))?;
         if let Some(figures) = figures {
             bar.suspend(|| say(&summary(&run, mean, &figures)));
-            let name = if step == steps / 2 { "half" } else { "last" };
+            let name = if step == half { HALF } else { LAST };
             run.save(&plan.folder.join(name))?;
         }
     }
@@ -102,17 +145,18 @@ pub fn train(plan: &Plan, say: &mut dyn FnMut(&str)) -> Result<()> {
 }
 
 impl Run {
-    fn begin(plan: &Plan, shape: Shape) -> Result<Self> {
-        let (network, optimizer, progress) = match &plan.resume {
-            Some(folder) => checkpoint::read(folder, shape)?,
-            None => {
-                let network = Network::new(shape, plan.seed)?;
+    fn begin(plan: &Plan) -> Result<Self> {
+        let (network, optimizer, progress) = match &plan.from {
+            Beginning::Checkpoint(name) => checkpoint::read(&plan.folder.join(name), plan.shape)?,
+            &Beginning::New { seed, steps, peak } => {
+                let network = Network::new(plan.shape, seed)?;
                 let optimizer = AdamW::new(network.variables(), Hyperparameters::default());
                 let progress = Progress {
-                    seed: plan.seed,
-                    steps: plan.steps,
+                    seed,
+                    steps,
+                    peak,
                     step: 0,
-                    place: Default::default(),
+                    place: Place::default(),
                     tokens: 0,
                     seconds: 0.0,
                 };
@@ -120,7 +164,7 @@ impl Run {
             }
         };
         let schedule = Schedule {
-            peak: plan.peak,
+            peak: progress.peak,
             steps: progress.steps,
         };
         Ok(Self {
@@ -138,7 +182,11 @@ impl Run {
         let loss = ops::cross_entropy(&logits, &batch.targets)?;
         let gradients = self.network.gradients(&loss)?;
         let loss = f64::from(loss.to_scalar::<f32>()?);
-        ensure!(loss.is_finite(), "the loss of step {} is {loss}", self.progress.step);
+        ensure!(
+            loss.is_finite(),
+            "the loss of step {} is {loss}",
+            self.progress.step
+        );
         let rate = self.schedule.rate(self.progress.step);
         let length = self.optimizer.step(self.network.variables(), &gradients, rate)?;
         self.progress.step += 1;
@@ -175,13 +223,12 @@ impl Run {
     }
 }
 
-/// The run's tokenizer, trained where the folder has none yet.
+/// The run's tokenizer, which a new run trains.
 fn vocabulary_of(plan: &Plan) -> Result<Vocabulary> {
-    let path = plan.folder.join("tokenizer.json");
-    if plan.resume.is_some() || path.exists() {
+    let path = plan.folder.join(TOKENIZER);
+    let Beginning::New { seed, .. } = plan.from else {
         return Vocabulary::read(&path);
-    }
-    let seed = plan.seed;
+    };
     let texts = (0..VOCABULARY_DIALOGUES).flat_map(move |index| {
         let segments = rendering::segments(&corpus::dialogue(seed, index));
         segments

@@ -94,12 +94,19 @@ impl Validation {
             loss += f64::from(mean) * batch.targets.len() as f64;
             tokens += batch.targets.len();
             let best = logits.argmax(candle_core::D::Minus1)?.to_vec1::<u32>()?;
-            let mut right = best.iter().zip(&batch.targets).map(|(best, target)| best == target);
+            let mut right = best
+                .iter()
+                .zip(&batch.targets)
+                .map(|(best, target)| best == target);
             for example in group {
                 for (turn, call) in &example.turns {
                     // Every token is looked at, wrong ones before it or not: the iterator runs over all turns.
                     let exact = right.by_ref().take(turn.len()).filter(|right| *right).count() == turn.len();
-                    let kind = if *call { &mut figures.calls } else { &mut figures.texts };
+                    let kind = if *call {
+                        &mut figures.calls
+                    } else {
+                        &mut figures.texts
+                    };
                     let count = kind.entry(example.skill).or_default();
                     count.turns += 1;
                     count.exact += u32::from(exact);

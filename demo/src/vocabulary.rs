@@ -85,7 +85,9 @@ impl Vocabulary {
         let mut trainer = TrainerWrapper::from(trainer);
         let mut learner = Tokenizer::new(BPE::default());
         learner.with_pre_tokenizer(Some(cut(FINE)?));
-        learner.train(&mut trainer, texts).map_err(|error| anyhow!(error))?;
+        learner
+            .train(&mut trainer, texts)
+            .map_err(|error| anyhow!(error))?;
         let mut tokenizer = Tokenizer::new(learner.get_model().clone());
         tokenizer
             .with_normalizer(Some(NFC))
@@ -93,7 +95,9 @@ impl Vocabulary {
             .with_pre_tokenizer(Some(cut(QWEN2)?))
             .with_decoder(Some(ByteLevelDecoder::default()));
         let control = CONTROL.map(|text| AddedToken::from(text, true).normalized(false));
-        tokenizer.add_special_tokens(control).map_err(|error| anyhow!(error))?;
+        tokenizer
+            .add_special_tokens(control)
+            .map_err(|error| anyhow!(error))?;
         let tags = TAGS.map(|text| AddedToken::from(text, false).normalized(false));
         tokenizer.add_tokens(tags).map_err(|error| anyhow!(error))?;
         let size = tokenizer.get_vocab_size(true);
@@ -128,7 +132,10 @@ impl Vocabulary {
     ///
     /// Those of the tokenizers crate.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.tokenizer.encode(text, false).map_err(|error| anyhow!(error))?;
+        let encoding = self
+            .tokenizer
+            .encode(text, false)
+            .map_err(|error| anyhow!(error))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -151,10 +158,17 @@ impl Vocabulary {
     pub fn gguf(&self) -> Result<[(&'static str, Array); 3]> {
         let json: Value = serde_json::from_str(&self.tokenizer.to_string(false).map_err(|e| anyhow!(e))?)?;
         let merges = json["model"]["merges"].as_array().context("no merges")?;
-        let merges: Vec<String> = merges.iter().map(spelled).collect::<Option<_>>().context("odd merges")?;
+        let merges: Vec<String> = merges
+            .iter()
+            .map(spelled)
+            .collect::<Option<_>>()
+            .context("odd merges")?;
         let (mut names, mut classes) = (Vec::new(), Vec::new());
         for id in 0..SIZE as u32 {
-            let name = self.tokenizer.id_to_token(id).with_context(|| format!("no entry {id}"))?;
+            let name = self
+                .tokenizer
+                .id_to_token(id)
+                .with_context(|| format!("no entry {id}"))?;
             let (normal, control, user_defined) = (1, 3, 4);
             classes.push(match name.as_str() {
                 name if CONTROL.contains(&name) => control,
@@ -187,16 +201,15 @@ impl Vocabulary {
     }
 }
 
-/// Whether `text` is a token of its own.
-pub fn is_added(text: &str) -> bool {
-    CONTROL.contains(&text) || TAGS.contains(&text)
-}
-
 /// The pieces of `text` between added tokens.
 pub fn between_added(text: &str) -> Vec<String> {
     let mut pieces = vec![text.to_owned()];
     for added in CONTROL.iter().chain(&TAGS) {
-        pieces = pieces.iter().flat_map(|piece| piece.split(added)).map(str::to_owned).collect();
+        pieces = pieces
+            .iter()
+            .flat_map(|piece| piece.split(added))
+            .map(str::to_owned)
+            .collect();
     }
     pieces.retain(|piece| !piece.is_empty());
     pieces
@@ -214,6 +227,10 @@ fn spelled(merge: &Value) -> Option<String> {
 /// Cuts by an expression, then spells bytes as characters.
 fn cut(expression: &str) -> Result<Sequence> {
     let pattern = SplitPattern::Regex(expression.to_owned());
-    let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(|error| anyhow!(error))?;
-    Ok(Sequence::new(vec![split.into(), ByteLevel::new(false, false, false).into()]))
+    let split =
+        Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(|error| anyhow!(error))?;
+    Ok(Sequence::new(vec![
+        split.into(),
+        ByteLevel::new(false, false, false).into(),
+    ]))
 }

@@ -29,7 +29,10 @@ mod error;
 pub mod local;
 pub mod output;
 pub mod progress;
+mod sampling;
 pub mod template;
+#[cfg(feature = "demo")]
+pub mod demo;
 
 pub use error::ProviderError;
 pub use local::LocalProvider;

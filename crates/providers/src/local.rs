@@ -11,12 +11,13 @@ use engine::{
     AsyncStream, BackendErrorKind, CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams,
     CandlePrompt, Capabilities, Engine, EngineConfig, EngineError, Message, Request, ToolDefinition,
 };
-use generator::{GenerateRequest, PromptInput, SamplingConfig, SpecialTokens, TextGenerator};
+use generator::{GenerateRequest, PromptInput, SpecialTokens, TextGenerator};
 use models::{Checkpoint, LoadOptions, ModelFactory};
 
 use crate::error::ProviderError;
 use crate::output::OutputFormat;
 use crate::progress::{ProgressEvent, ProgressHub};
+use crate::sampling;
 use crate::template::{ChatTemplate, Variables, conversation};
 
 /// A model on disk, loaded and ready to answer; clones are handles to the same model.
@@ -79,11 +80,21 @@ impl LocalProvider {
         progress: &ProgressHub,
     ) -> Result<Self, ProviderError> {
         let path = path.as_ref();
-        let started = Instant::now();
         progress.send(&ProgressEvent::Resolve {
             path: path.to_owned(),
         });
-        let provider = Self::load_model(path, options, progress);
+        let open = || Checkpoint::open(path).map_err(ProviderError::File);
+        Self::load_opened(open, options, progress)
+    }
+
+    /// Loads what `open` gives, and tells `progress` how it ended.
+    pub(crate) fn load_opened(
+        open: impl FnOnce() -> Result<Checkpoint, ProviderError>,
+        options: LoadOptions,
+        progress: &ProgressHub,
+    ) -> Result<Self, ProviderError> {
+        let started = Instant::now();
+        let provider = open().and_then(|checkpoint| Self::load_model(&checkpoint, options, progress));
         progress.send(&match &provider {
             Ok(_) => ProgressEvent::Ready {
                 elapsed: started.elapsed(),
@@ -95,8 +106,12 @@ impl LocalProvider {
         provider
     }
 
-    fn load_model(path: &Path, options: LoadOptions, progress: &ProgressHub) -> Result<Self, ProviderError> {
-        let checkpoint = Checkpoint::open(path).map_err(ProviderError::File)?;
+    fn load_model(
+        checkpoint: &Checkpoint,
+        options: LoadOptions,
+        progress: &ProgressHub,
+    ) -> Result<Self, ProviderError> {
+        let path = checkpoint.path();
         progress.send(&ProgressEvent::Map {
             path: path.to_owned(),
             bytes: checkpoint.file_bytes(),
@@ -106,9 +121,9 @@ impl LocalProvider {
             source,
         };
         // Whether the model can be run at all is known from headers, before a vocabulary is built.
-        ModelFactory::plan(&checkpoint, options).map_err(failed)?;
+        ModelFactory::plan(checkpoint, options).map_err(failed)?;
         let tokenizer = checkpoint.tokenizer().map_err(failed)?;
-        let model = ModelFactory::load(&checkpoint, options, &mut |load| {
+        let model = ModelFactory::load(checkpoint, options, &mut |load| {
             progress.send(&ProgressEvent::Load {
                 done: load.done,
                 total: load.total,
@@ -120,11 +135,12 @@ impl LocalProvider {
             Some(Ok(template)) => Template::Parsed(template),
             Some(Err(error)) => Template::Unusable(Arc::new(error)),
         };
-        let name = name_of(&checkpoint);
+        let name = name_of(checkpoint);
         let special = SpecialTokens {
             eos: tokenizer.end_of_generation().to_vec(),
         };
-        let generator = TextGenerator::new(model, tokenizer, options.device, SamplingConfig::default())?;
+        let sampling = sampling::defaults(checkpoint).map_err(failed)?;
+        let generator = TextGenerator::new(model, tokenizer, options.device, sampling)?;
         let engine = Engine::new(EngineConfig::named(name.clone()))?;
         let path = path.to_owned();
         Ok(Self {

@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn the_template_decides_the_format() {
-        let source = include_str!("../../../demo/src/template.jinja");
+        let source = include_str!("../assets/demo.jinja");
         assert_eq!(OutputFormat::of_template(source), Some(OutputFormat::Qwen3Coder));
         assert_eq!(OutputFormat::of_template("{{ tools | tojson }}"), None);
     }

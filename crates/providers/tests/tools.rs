@@ -17,7 +17,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 /// The template of the demo model.
-const DEMO: &str = include_str!("../../../demo/src/template.jinja");
+const DEMO: &str = include_str!("../assets/demo.jinja");
 
 /// A token's type in files: text, whatever it looks like.
 const USER_DEFINED: i64 = 4;

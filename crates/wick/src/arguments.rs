@@ -1,7 +1,7 @@
 //! The command line: what may be asked, and its reading.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::CandleCompletionParams;
 use models::{CacheType, LoadOptions};
 
+use crate::source::Source;
 use crate::{failure, output};
 
 /// Runs language models on this machine.
@@ -47,9 +48,9 @@ pub(crate) enum Evaluation {
 /// Which model, and how it is held.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArguments {
-    /// Model: a GGUF file, a safetensors file, or a folder as published
+    /// Model: a GGUF file, a safetensors file, or a folder as published [default: the demo model that is built in]
     #[arg(long = "model", value_name = "PATH")]
-    pub(crate) path: PathBuf,
+    path: Option<PathBuf>,
     /// Numbers that keys and values are kept in; f16 takes half the memory and is not exact
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     cache: Cache,
@@ -63,6 +64,25 @@ enum Cache {
 }
 
 impl ModelArguments {
+    /// The model, which has to be named where figures are computed.
+    ///
+    /// # Errors
+    ///
+    /// None is named.
+    pub(crate) fn named(&self) -> anyhow::Result<Source> {
+        anyhow::ensure!(self.path.is_some(), "name a model with --model PATH");
+        self.source()
+    }
+
+    /// The model.
+    ///
+    /// # Errors
+    ///
+    /// None is named, and none is built in.
+    pub(crate) fn source(&self) -> anyhow::Result<Source> {
+        Source::of(self.path.as_deref())
+    }
+
     /// How the model is to be loaded.
     pub(crate) fn options(&self) -> LoadOptions {
         let cache = match self.cache {
@@ -109,7 +129,7 @@ pub(crate) struct ChatArguments {
 /// `wick inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
-    /// Model: a GGUF file, a safetensors file, or a folder as published
+    /// Model: a GGUF file, a safetensors file, a folder as published, or `demo` for the one that is built in
     #[arg(
         value_name = "PATH",
         required_unless_present = "model",
@@ -126,16 +146,19 @@ pub(crate) struct InspectArguments {
 
 impl InspectArguments {
     /// The model, however it was named.
-    pub(crate) fn path(&self) -> &Path {
-        let given = self.path.as_deref().or(self.model.as_deref());
-        given.unwrap_or(Path::new(""))
+    ///
+    /// # Errors
+    ///
+    /// None, since one of the two is required.
+    pub(crate) fn source(&self) -> anyhow::Result<Source> {
+        Source::of(self.path.as_deref().or(self.model.as_deref()))
     }
 }
 
 /// `wick tokenize`.
 #[derive(Debug, Args)]
 pub(crate) struct TokenizeArguments {
-    /// Tokenizer: a GGUF file, a tokenizer.json, a tiktoken.model, or a folder as published
+    /// Tokenizer: a GGUF file, a tokenizer.json, a tiktoken.model, a folder as published, or `demo`
     #[arg(long, value_name = "PATH")]
     pub(crate) model: PathBuf,
     /// The text; nothing is put before or behind it
@@ -189,7 +212,7 @@ pub(crate) struct GenerationArguments {
     /// Most tokens to generate [default: 1000, or what the context has room for]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     max_tokens: Option<u32>,
-    /// 0 always takes the most probable token; higher values vary more [default: 0.8]
+    /// 0 always takes the most probable token; higher values vary more [default: the model's, or 0.8]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     temperature: Option<f32>,
     /// Makes answers repeatable [default: a new one each time]

@@ -61,7 +61,7 @@ struct Unloaded {
 
 impl Unloaded {
     fn open(arguments: &ModelArguments) -> anyhow::Result<Self> {
-        let checkpoint = Checkpoint::open(&arguments.path)?;
+        let checkpoint = arguments.named()?.open()?;
         let options = arguments.options();
         let capabilities = ModelFactory::plan(&checkpoint, options)?.capabilities;
         Ok(Self {

@@ -5,11 +5,9 @@ mod description;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use models::Checkpoint;
-
 use crate::arguments::InspectArguments;
 use crate::{failure, output};
+use anyhow::Context as _;
 use description::{Description, Memory, Template, TensorTotal, Token, TokenizerDescription};
 
 /// Describes the model of `arguments`.
@@ -18,7 +16,7 @@ use description::{Description, Memory, Template, TensorTotal, Token, TokenizerDe
 ///
 /// Where its files are not whole.
 pub(crate) fn inspect(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
-    let checkpoint = Checkpoint::open(arguments.path())?;
+    let checkpoint = arguments.source()?.open()?;
     let description = Description::of(&checkpoint);
     let text = if arguments.json {
         let mut line =

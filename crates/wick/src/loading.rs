@@ -9,7 +9,10 @@ use providers::progress::bars::Bars;
 use providers::{LocalProvider, ProgressEvent, ProgressHub};
 
 use crate::arguments::ModelArguments;
+#[cfg(feature = "demo")]
+use crate::failure;
 use crate::interrupt::{self, Outcome};
+use crate::source::Source;
 
 /// A loaded model.
 pub(crate) struct Model {
@@ -27,9 +30,9 @@ pub(crate) async fn load(arguments: &ModelArguments) -> anyhow::Result<Outcome<M
     let started = Instant::now();
     let hub = ProgressHub::new();
     let bars = bars(&hub)?;
-    let (path, options) = (arguments.path.clone(), arguments.options());
+    let (source, options) = (arguments.source()?, arguments.options());
     // A thread of its own: it is left behind when Ctrl-C ends the program.
-    let loading = tokio::task::spawn_blocking(move || LocalProvider::load_with(path, options, &hub));
+    let loading = tokio::task::spawn_blocking(move || provider(&source, options, &hub));
     let outcome = interrupt::or_interrupt(loading).await;
     drop(bars);
     Ok(match outcome? {
@@ -43,6 +46,23 @@ pub(crate) async fn load(arguments: &ModelArguments) -> anyhow::Result<Outcome<M
         }
     })
 }
+
+fn provider(source: &Source, options: LoadOptions, hub: &ProgressHub) -> anyhow::Result<LocalProvider> {
+    match source {
+        Source::Path(path) => Ok(LocalProvider::load_with(path, options, hub)?),
+        #[cfg(feature = "demo")]
+        Source::Demo => {
+            let provider = providers::demo::load(options, hub)?;
+            failure::complain(DEMO);
+            Ok(provider)
+        }
+    }
+}
+
+/// What is said of the demo model before it answers.
+#[cfg(feature = "demo")]
+const DEMO: &str = "wick: this is the built-in demo model, very small; for a real one get a GGUF file of Qwen3, Llama or Kimi K2 \
+                    and name it with --model\n";
 
 /// Loads the forward pass alone, without a tokenizer and a generator around it.
 ///

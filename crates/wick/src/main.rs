@@ -13,6 +13,7 @@ mod interrupt;
 mod loading;
 mod output;
 mod run;
+mod source;
 mod tokenize;
 
 use std::process::ExitCode;

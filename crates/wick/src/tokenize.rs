@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::arguments::TokenizeArguments;
 use crate::output;
+use crate::source::Source;
 
 /// Shows the tokens of the text of `arguments`.
 ///
@@ -17,7 +18,11 @@ use crate::output;
 ///
 /// Where the tokenizer cannot be read or used, or the text cannot be split.
 pub(crate) fn tokenize(arguments: &TokenizeArguments) -> anyhow::Result<ExitCode> {
-    let tokenizer = open(&arguments.model)?;
+    let tokenizer = match Source::of(Some(&arguments.model))? {
+        Source::Path(path) => open(&path)?,
+        #[cfg(feature = "demo")]
+        demo => demo.open()?.tokenizer()?,
+    };
     let special = if arguments.no_special {
         Special::Literal
     } else {

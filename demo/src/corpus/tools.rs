@@ -23,7 +23,7 @@ impl Service {
     pub(super) const ALL: [Self; 4] = [Self::Calculator, Self::Converter, Self::Clock, Self::Forecast];
 
     /// The name of its tool.
-    pub(super) fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Calculator => "calculator",
             Self::Converter => "convert_units",

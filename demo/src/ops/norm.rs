@@ -18,6 +18,11 @@ const BLOCK: usize = 64;
 ///
 /// Shapes that do not fit.
 pub fn norm(x: &Tensor, weight: &Tensor, epsilon: f32) -> Result<Tensor> {
+    let width = weight.dims1()?;
+    slices::check_width("norm", width)?;
+    if x.dim(1)? != width {
+        candle_core::bail!("norm: rows of {} meet a weight for {width}", x.dim(1)?);
+    }
     x.apply_op2(weight, Norm { epsilon })
 }
 
@@ -38,7 +43,6 @@ impl CustomOp2 for Norm {
         weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let width = weight_layout.shape().dims1()?;
-        slices::check_width("norm", width)?;
         let (x, weight) = (slices::of(x, x_layout)?, slices::of(weight, weight_layout)?);
         let level = Level::best();
         let mut out = vec![0.0; x.len()];

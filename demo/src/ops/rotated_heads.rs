@@ -29,7 +29,9 @@ impl Rotation {
         let angles = (0..positions).flat_map(|position| {
             (0..half).map(move |i| position as f64 * base.powf(-2.0 * i as f64 / width as f64))
         });
-        let (cosines, sines) = angles.map(|angle| (angle.cos() as f32, angle.sin() as f32)).unzip();
+        let (cosines, sines) = angles
+            .map(|angle| (angle.cos() as f32, angle.sin() as f32))
+            .unzip();
         Self {
             half,
             cosines: Arc::new(cosines),
@@ -74,6 +76,10 @@ pub fn rotated_heads(
     let width = weight.dims1()?;
     if width != 2 * rotation.half || !rotation.half.is_multiple_of(16) {
         candle_core::bail!("heads of width {width} meet a rotation of {}", 2 * rotation.half);
+    }
+    let (rows, columns) = x.dims2()?;
+    if !columns.is_multiple_of(width) || length == 0 || !rows.is_multiple_of(length) {
+        candle_core::bail!("{rows} rows of {columns} are no sequences of {length} with heads of {width}");
     }
     if length * rotation.half > rotation.cosines.len() {
         candle_core::bail!(

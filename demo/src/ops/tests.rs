@@ -39,10 +39,19 @@ fn agree(
     assert!(distance(&ours, &theirs) < tolerance, "values");
     // Another weight for every element, so that no two of them can hide each other.
     let weights = noise(77, ours.dims());
-    let graded = |out: &Tensor| (out * weights.as_detached_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
+    let graded = |out: &Tensor| {
+        (out * weights.as_detached_tensor())
+            .unwrap()
+            .sum_all()
+            .unwrap()
+            .backward()
+            .unwrap()
+    };
     let (ours, theirs) = (graded(&ours), graded(&theirs));
     for (i, var) in vars.iter().enumerate() {
-        let ours = ours.get(var).unwrap_or_else(|| panic!("no gradient of variable {i}"));
+        let ours = ours
+            .get(var)
+            .unwrap_or_else(|| panic!("no gradient of variable {i}"));
         let theirs = theirs.get(var).unwrap();
         let apart = distance(ours, theirs);
         assert!(apart < tolerance, "gradient of variable {i} is {apart} off");
@@ -82,7 +91,10 @@ fn rotated_heads_agree_with_slow_norm_and_slow_rope() {
         || {
             let heads_of = x.reshape((batch * length * heads, width))?;
             let normed = candle_nn::ops::rms_norm_slow(&heads_of, &w, EPSILON)?;
-            let split = normed.reshape((batch, length, heads, width))?.transpose(1, 2)?.contiguous()?;
+            let split = normed
+                .reshape((batch, length, heads, width))?
+                .transpose(1, 2)?
+                .contiguous()?;
             rope_slow(&split, &cos, &sin)?
                 .transpose(1, 2)?
                 .contiguous()?
@@ -98,10 +110,15 @@ fn attention_agrees_with_softmax_over_a_mask() {
         let (batch, heads, key_heads, width) = (2, 4, 2, 32);
         let rows = batch * length;
         let q = noise(1, &[rows, heads * width]);
-        let (k, v) = (noise(2, &[rows, key_heads * width]), noise(3, &[rows, key_heads * width]));
+        let (k, v) = (
+            noise(2, &[rows, key_heads * width]),
+            noise(3, &[rows, key_heads * width]),
+        );
         let naive = || {
             let split = |x: &Tensor, heads: usize| {
-                x.reshape((batch, length, heads, width))?.transpose(1, 2)?.contiguous()
+                x.reshape((batch, length, heads, width))?
+                    .transpose(1, 2)?
+                    .contiguous()
             };
             let repeated = |x: Tensor| {
                 let group = heads / key_heads;
@@ -110,9 +127,19 @@ fn attention_agrees_with_softmax_over_a_mask() {
                     .contiguous()?
                     .reshape((batch, heads, length, width))
             };
-            let (q, k, v) = (split(&q, heads)?, repeated(split(&k, key_heads)?)?, repeated(split(&v, key_heads)?)?);
+            let (q, k, v) = (
+                split(&q, heads)?,
+                repeated(split(&k, key_heads)?)?,
+                repeated(split(&v, key_heads)?)?,
+            );
             let mask: Vec<f32> = (0..length * length)
-                .map(|at| if at % length > at / length { f32::NEG_INFINITY } else { 0.0 })
+                .map(|at| {
+                    if at % length > at / length {
+                        f32::NEG_INFINITY
+                    } else {
+                        0.0
+                    }
+                })
                 .collect();
             let mask = Tensor::from_vec(mask, (length, length), &Device::Cpu)?;
             let scores = (q.matmul(&k.t()?)? / (width as f64).sqrt())?.broadcast_add(&mask)?;
@@ -122,14 +149,24 @@ fn attention_agrees_with_softmax_over_a_mask() {
                 .contiguous()?
                 .reshape((rows, heads * width))
         };
-        agree(&[&q, &k, &v], || attention(&q, &k, &v, length, width), naive, 1e-4);
+        agree(
+            &[&q, &k, &v],
+            || attention(&q, &k, &v, length, width),
+            naive,
+            1e-4,
+        );
     }
 }
 
 #[test]
 fn swiglu_agrees_with_silu_times_up() {
     let (gate, up) = (noise(1, &[5, 48]), noise(2, &[5, 48]));
-    agree(&[&gate, &up], || swiglu(&gate, &up), || gate.silu()? * up.as_tensor(), 1e-5);
+    agree(
+        &[&gate, &up],
+        || swiglu(&gate, &up),
+        || gate.silu()? * up.as_tensor(),
+        1e-5,
+    );
 }
 
 #[test]
@@ -150,11 +187,16 @@ fn shapes_that_do_not_fit_are_errors() {
     let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
     assert!(linear(&zeros(&[2, 16]), &zeros(&[4, 32])).is_err());
     assert!(norm(&zeros(&[2, 20]), &zeros(&[20]), EPSILON).is_err());
+    assert!(norm(&zeros(&[2, 32]), &zeros(&[16]), EPSILON).is_err());
     assert!(swiglu(&zeros(&[2, 16]), &zeros(&[2, 32])).is_err());
     assert!(attention(&zeros(&[6, 64]), &zeros(&[6, 32]), &zeros(&[4, 32]), 3, 32).is_err());
     assert!(attention(&zeros(&[6, 64]), &zeros(&[6, 32]), &zeros(&[6, 32]), 4, 32).is_err());
     assert!(cross_entropy(&zeros(&[2, 16]), &[1]).is_err());
     assert!(cross_entropy(&zeros(&[2, 16]), &[1, 16]).is_err());
     let rotation = Rotation::new(32, 8, 10_000.0);
-    assert!(rotated_heads(&zeros(&[9, 32]), &zeros(&[32]), 9, EPSILON, &rotation).is_err());
+    let turned = |x: &[usize], length| rotated_heads(&zeros(x), &zeros(&[32]), length, EPSILON, &rotation);
+    assert!(turned(&[8, 32], 8).is_ok());
+    assert!(turned(&[9, 32], 9).is_err());
+    assert!(turned(&[8, 48], 8).is_err());
+    assert!(turned(&[7, 32], 8).is_err());
 }

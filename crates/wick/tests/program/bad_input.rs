@@ -228,7 +228,7 @@ fn arguments_that_do_not_parse_are_named_with_their_value() {
         complains(&ended, &[option, value]);
         assert_eq!(ended.status.code(), Some(2));
     }
-    complains(&wick(&["run", "--prompt", "x"]), &["--model"]);
+    complains(&wick(&["run", "--model", "x"]), &["--prompt"]);
     complains(&wick(&["sing"]), &["sing"]);
     complains(
         &run(&model, &[&PROMPT[..], &["--cache", "f8"]].concat()),

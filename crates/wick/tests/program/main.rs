@@ -3,6 +3,8 @@
 
 mod bad_input;
 mod chat;
+#[cfg(feature = "demo")]
+mod demo;
 mod eval;
 mod files;
 mod inspect;

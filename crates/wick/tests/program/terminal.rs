@@ -156,3 +156,25 @@ fn an_answer_at_a_terminal_cannot_steer_it() {
     let shown = at_terminal(command).exp_eof().expect("the answer ends");
     assert_eq!(shown.chars().find(steers), None, "{shown:?}");
 }
+
+#[cfg(feature = "demo")]
+#[test]
+fn the_demo_holds_a_conversation_and_remembers_a_name() {
+    let mut command = program();
+    command.args(["chat", "--temperature", "0"]);
+    let mut session = at_terminal(command);
+    session
+        .exp_string("built-in demo model")
+        .expect("it says that it is a demo");
+    session
+        .exp_string("/help lists commands")
+        .expect("the chat begins");
+    say(&mut session, "Hello, my name is Mira.");
+    say(&mut session, "What is my name?");
+    session
+        .exp_regex("name\\?[^\n]*\n[^\n]*Mira")
+        .expect("the name is remembered");
+    say(&mut session, "/exit");
+    session.exp_eof().expect("the chat ends");
+    ends_well(&session);
+}

@@ -1,0 +1,42 @@
+//! The model that is built in: the first command of a newcomer, without options and without a download.
+
+use crate::process::wick;
+
+const HINT: &str = "wick: this is the built-in demo model, very small; for a real one get a GGUF file of Qwen3, Llama or Kimi K2 \
+                    and name it with --model\n";
+
+#[test]
+fn a_prompt_without_a_model_is_answered_by_the_demo() {
+    for named in [&[][..], &["--model", "demo"]] {
+        let ended = wick(&[&["run", "--prompt", "Hello!", "--temperature", "0"], named].concat());
+        assert!(ended.status.success(), "{ended:?}");
+        assert_eq!(ended.stderr, HINT);
+        let text = String::from_utf8(ended.stdout).expect("output is UTF-8");
+        assert!(text.starts_with("Hello") || text.starts_with("Hi"), "{text}");
+    }
+}
+
+#[test]
+fn the_demo_ends_its_answer_by_itself() {
+    let ended = wick(&[
+        "run",
+        "--prompt",
+        "Tell me a story about a fox in the forest.",
+        "--json",
+    ]);
+    assert!(ended.status.success(), "{ended:?}");
+    let answer: serde_json::Value = serde_json::from_slice(&ended.stdout).expect("one object");
+    assert_eq!(answer["finish_reason"], "stop", "{answer}");
+    assert!(
+        answer["text"].as_str().is_some_and(|text| text.contains("fox")),
+        "{answer}"
+    );
+}
+
+#[test]
+fn the_demo_can_be_inspected_and_tokenized_by_its_name() {
+    let page = wick(&["inspect", "demo"]).text();
+    assert!(page.contains("qwen3"), "{page}");
+    let tokens = wick(&["tokenize", "--model", "demo", "--text", "12 + 7"]).text();
+    assert_eq!(tokens.lines().count(), 6, "digits stand alone: {tokens}");
+}
