@@ -38,13 +38,11 @@ pub(crate) fn run(full: bool) -> Result<()> {
         timed(name, step)?;
     }
     if full {
-        // A case of `models` runs a model: thousands of them would take hours.
-        timed("test, many cases", || {
-            cargo(
-                &["test", "--workspace", "--exclude", "models", "--all-features"],
-                &[("PROPTEST_CASES", "4096")],
-            )
-        })?;
+        timed("test, many cases", super::full::many_cases)?;
+        timed("fuzz", super::full::fuzz)?;
+        timed("valgrind", super::full::valgrind)?;
+        timed("demo model", || super::demo::examine(&[]))?;
+        timed("demo model in other implementations", super::demo::peers)?;
     }
     Ok(())
 }
@@ -63,7 +61,7 @@ fn timed(name: &str, step: impl FnOnce() -> Result<()>) -> Result<()> {
     Ok(())
 }
 
-fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     let status = Command::new(env!("CARGO"))
         .args(arguments)
         .envs(environment.iter().copied())

@@ -10,6 +10,8 @@
 
 mod acceptance;
 mod ci;
+mod demo;
+mod full;
 mod neon;
 mod synth_model;
 mod tidy;
@@ -31,7 +33,8 @@ struct Cli {
 enum Task {
     /// Formatting, lints, tests, documentation and the house rules: all that a change must pass.
     Ci {
-        /// Also what takes longer: many more random cases for every property test.
+        /// Also what takes longer: many random cases, fuzzing, valgrind, the demo model's examination and its
+        /// comparison with other implementations.
         #[arg(long)]
         full: bool,
     },
@@ -57,6 +60,22 @@ enum Task {
     },
     /// Writes a model file of real or tiny shape with seeded random weights.
     SynthModel(synth_model::Options),
+    /// Trains the demo model and exports it; `train-demo --help` lists the options.
+    #[command(disable_help_flag = true)]
+    TrainDemo {
+        /// Options of the training, such as `--seed 2` or `--resume target/demo/half`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+    /// Examines the demo model with prompts that it was not trained on; `eval-demo --help` lists the options.
+    #[command(disable_help_flag = true)]
+    EvalDemo {
+        /// Options of the examination, such as `--model target/demo/demo-q8_0.gguf`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+    /// Compares the demo model with transformers and llama.cpp, which are installed from their registry.
+    DemoPeers,
 }
 
 /// A type of numbers in a cache.
@@ -86,6 +105,9 @@ fn main() -> ExitCode {
             cache,
         } => acceptance::run(&fixtures, &only, cache.into()),
         Task::SynthModel(options) => synth_model::run(&options),
+        Task::TrainDemo { options } => demo::train(&options),
+        Task::EvalDemo { options } => demo::examine(&options),
+        Task::DemoPeers => demo::peers(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
