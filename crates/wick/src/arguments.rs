@@ -1,6 +1,7 @@
 //! The command line: what may be asked, and its reading.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     /// Compute figures of a model
     #[command(subcommand)]
     Eval(Evaluation),
+    /// Measure how fast a model runs
+    Bench(BenchArguments),
 }
 
 /// `wick eval`.
@@ -199,6 +202,45 @@ pub(crate) struct PerplexityArguments {
     /// Print one JSON object when the text is read to its end, and nothing else
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `wick bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// Tokens of the prompt, random ones
+    #[arg(long, value_name = "N", default_value = "512", allow_negative_numbers = true)]
+    pub(crate) prompt: NonZeroUsize,
+    /// Tokens to decode for each sequence
+    #[arg(long, value_name = "N", default_value = "128", allow_negative_numbers = true)]
+    pub(crate) generate: NonZeroUsize,
+    /// Positions that stand before the prompt and before what is decoded
+    #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true)]
+    pub(crate) depth: usize,
+    /// Sequences that decode at once; their tokens per second are added up
+    #[arg(long, value_name = "B", default_value = "1", allow_negative_numbers = true)]
+    pub(crate) batch: NonZeroUsize,
+    /// Threads that compute at the same time [default: what the processor and RAYON_NUM_THREADS say]
+    #[arg(long, value_name = "T", value_parser = threads, allow_negative_numbers = true)]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Measurements after the one that warms up; their median is shown with the least and the most
+    #[arg(long, value_name = "R", default_value = "5", allow_negative_numbers = true)]
+    pub(crate) repeat: NonZeroUsize,
+    /// Print one JSON object, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Threads that may be asked for; more than a machine could give are a slip of the hand.
+const MOST_THREADS: usize = 1024;
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(threads) if threads.get() <= MOST_THREADS => Ok(threads),
+        Ok(_) => Err(format!("at most {MOST_THREADS} may be asked for")),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// A token id, which may stand between spaces.

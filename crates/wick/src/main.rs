@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod bench;
 mod chat;
 mod eval;
 mod failure;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Tokenize(arguments) => tokenize::tokenize(&arguments),
         Command::Eval(Evaluation::Logits(arguments)) => eval::logits(&arguments),
         Command::Eval(Evaluation::Perplexity(arguments)) => eval::perplexity(&arguments),
+        Command::Bench(arguments) => bench::bench(&arguments),
     };
     result.unwrap_or_else(|error| failure::report(&error))
 }

@@ -1,0 +1,57 @@
+//! A bound on the threads that compute.
+//!
+//! The libraries beneath the forward pass read their number of threads from the environment, once, and a process
+//! cannot safely change its own environment. So the program starts itself again with an environment that says it: on
+//! Unix the new program takes this one's place, elsewhere this one waits for it.
+
+use std::process::{Command, ExitCode};
+
+use models::Device;
+
+use super::BenchError;
+
+/// Where the bound holds.
+pub(super) enum Bounded {
+    /// In this process.
+    Here,
+    /// In one that was started for it and has ended so.
+    #[cfg_attr(
+        unix,
+        allow(dead_code, reason = "there the new program takes this one's place")
+    )]
+    Elsewhere(ExitCode),
+}
+
+/// Bounds the threads of this process, or starts one in which they are bound.
+///
+/// # Errors
+///
+/// [`BenchError::Restart`] where the program cannot be started again.
+pub(super) fn bound(threads: usize) -> Result<Bounded, BenchError> {
+    let wanted = threads.to_string();
+    let says = |name| std::env::var_os(name).is_some_and(|value| value == *wanted);
+    if Device::THREADS.into_iter().all(says) {
+        return Ok(Bounded::Here);
+    }
+    let mut again = match std::env::current_exe() {
+        Ok(program) => Command::new(program),
+        Err(source) => return Err(BenchError::Restart { threads, source }),
+    };
+    again.args(std::env::args_os().skip(1));
+    again.envs(Device::THREADS.map(|name| (name, &wanted)));
+    start(again).map_err(|source| BenchError::Restart { threads, source })
+}
+
+#[cfg(unix)]
+fn start(mut again: Command) -> Result<Bounded, std::io::Error> {
+    use std::os::unix::process::CommandExt as _;
+    // Returns only where it fails.
+    Err(again.exec())
+}
+
+#[cfg(not(unix))]
+fn start(mut again: Command) -> Result<Bounded, std::io::Error> {
+    let status = again.status()?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(Bounded::Elsewhere(code.map_or(ExitCode::FAILURE, ExitCode::from)))
+}
