@@ -1,1 +1,6 @@
-//! Criterion benches; this library is empty, the benches stand in `benches/`.
+//! What measurements have in common; the criterion benches themselves stand in `benches/`.
+#![forbid(unsafe_code)]
+
+pub mod limits;
+
+pub use limits::Limits;

@@ -42,6 +42,7 @@
 pub mod exp;
 pub mod level;
 pub mod ln;
+pub mod probe;
 pub mod vector;
 
 pub use exp::{exp, exp_lane, exp_nonpositive};
