@@ -13,6 +13,7 @@ mod ci;
 mod demo;
 mod full;
 mod neon;
+mod peers;
 mod synth_model;
 mod tidy;
 
@@ -58,6 +59,8 @@ enum Task {
         #[arg(long, default_value = "f32")]
         cache: Cache,
     },
+    /// Builds the engines that we are measured beside, below `target/peers`.
+    Peers,
     /// Writes a model file of real or tiny shape with seeded random weights.
     SynthModel(synth_model::Options),
     /// Trains the demo model and exports it; `train-demo --help` lists the options.
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
             only,
             cache,
         } => acceptance::run(&fixtures, &only, cache.into()),
+        Task::Peers => peers::run(),
         Task::SynthModel(options) => synth_model::run(&options),
         Task::TrainDemo { options } => demo::train(&options),
         Task::EvalDemo { options } => demo::examine(&options),

@@ -1,0 +1,141 @@
+//! `peers`: builds the engines that we are measured beside, below `target/peers`.
+//!
+//! llama.cpp is its own `llama-bench`, built for this very CPU from the source that the sdist of `llama-cpp-python`
+//! carries: Python bindings would understate it. What is there already is not made again; a step that was cut off
+//! leaves nothing under the name of its result.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use super::ci::root;
+
+/// The sdist on PyPI.
+const PACKAGE: &str = "llama-cpp-python";
+/// Its pinned version.
+const VERSION: &str = "0.3.36";
+/// The folder that the sdist unpacks to.
+const UNPACKED: &str = "llama_cpp_python-0.3.36";
+/// Settings of llama.cpp: this CPU's instructions, one program, no network.
+const SETTINGS: [&str; 8] = [
+    "-DCMAKE_BUILD_TYPE=Release",
+    "-DBUILD_SHARED_LIBS=OFF",
+    "-DGGML_NATIVE=ON",
+    "-DLLAMA_OPENSSL=OFF",
+    "-DLLAMA_BUILD_TESTS=OFF",
+    "-DLLAMA_BUILD_EXAMPLES=OFF",
+    "-DLLAMA_BUILD_SERVER=OFF",
+    "-DLLAMA_USE_PREBUILT_UI=OFF",
+];
+
+/// Builds what is missing and prints where it lies.
+pub(crate) fn run() -> Result<()> {
+    let program = llama_bench();
+    if !program.exists() {
+        build_llama_bench().context("llama-bench was not built")?;
+    }
+    ensure!(program.exists(), "the build left no {}", program.display());
+    println!("{}", program.display());
+    Ok(())
+}
+
+/// Where `llama-bench` lies once it is built.
+pub(crate) fn llama_bench() -> PathBuf {
+    folder().join("llama.cpp/bin/llama-bench")
+}
+
+fn folder() -> PathBuf {
+    root().join("target/peers")
+}
+
+fn build_llama_bench() -> Result<()> {
+    let folder = folder();
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let source = source(&folder)?.join("vendor/llama.cpp");
+    let cmake = cmake(&folder)?;
+    let build = folder.join("llama.cpp");
+    let mut configure = Command::new(&cmake);
+    configure.args(["-G", "Unix Makefiles", "-S"]).arg(&source);
+    finish(configure.arg("-B").arg(&build).args(SETTINGS))?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut make = Command::new(&cmake);
+    make.arg("--build").arg(&build);
+    finish(make.args(["--target", "llama-bench", "--parallel", &cores.to_string()]))
+}
+
+/// The unpacked source.
+fn source(folder: &Path) -> Result<PathBuf> {
+    let unpacked = folder.join(UNPACKED);
+    if unpacked.exists() {
+        return Ok(unpacked);
+    }
+    let archive = folder.join(format!("{UNPACKED}.tar.gz"));
+    if !archive.exists() {
+        let wanted = format!("{PACKAGE}=={VERSION}");
+        let mut download = pip(folder)?;
+        download.args(["download", "--no-deps", "--no-binary", PACKAGE, &wanted, "--dest"]);
+        finish(download.arg(folder))?;
+    }
+    // Unpacked beside its name: a folder of that name is whole.
+    let part = folder.join("unpacking");
+    std::fs::create_dir_all(&part).with_context(|| part.display().to_string())?;
+    let mut unpack = Command::new("tar");
+    finish(unpack.arg("-xzf").arg(&archive).arg("-C").arg(&part))?;
+    std::fs::rename(part.join(UNPACKED), &unpacked).with_context(|| unpacked.display().to_string())?;
+    Ok(unpacked)
+}
+
+/// The system's cmake, or one that is installed here.
+fn cmake(folder: &Path) -> Result<PathBuf> {
+    let there = Command::new("cmake")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
+    if there.is_ok_and(|status| status.success()) {
+        return Ok("cmake".into());
+    }
+    let own = folder.join("venv/bin/cmake");
+    if !own.exists() {
+        finish(pip(folder)?.args(["install", "cmake"]))?;
+    }
+    Ok(own)
+}
+
+/// pip of a Python environment of our own.
+fn pip(folder: &Path) -> Result<Command> {
+    let environment = folder.join("venv");
+    let program = environment.join("bin/pip");
+    if !program.exists() {
+        finish(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+    }
+    let mut pip = Command::new(program);
+    pip.arg("--quiet").arg("--disable-pip-version-check");
+    Ok(pip)
+}
+
+/// Runs a command to its end.
+fn finish(command: &mut Command) -> Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| format!("cannot start {name}"))?;
+    ensure!(status.success(), "{name} ended with {status}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_is_that_of_the_version() {
+        assert_eq!(UNPACKED, format!("{}-{VERSION}", PACKAGE.replace('-', "_")));
+    }
+
+    #[test]
+    fn a_command_that_fails_or_is_absent_is_named() {
+        for name in ["false", "no-such-program-anywhere"] {
+            let error = finish(&mut Command::new(name)).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}
