@@ -9,6 +9,7 @@
 )]
 
 mod acceptance;
+mod bench;
 mod ci;
 mod demo;
 mod full;
@@ -59,6 +60,8 @@ enum Task {
         #[arg(long, default_value = "f32")]
         cache: Cache,
     },
+    /// Measures us beside our peers and the machine's limits.
+    Bench(bench::Options),
     /// Builds the engines that we are measured beside, below `target/peers`.
     Peers,
     /// Writes a model file of real or tiny shape with seeded random weights.
@@ -107,6 +110,7 @@ fn main() -> ExitCode {
             only,
             cache,
         } => acceptance::run(&fixtures, &only, cache.into()),
+        Task::Bench(options) => bench::run(&options),
         Task::Peers => peers::run(),
         Task::SynthModel(options) => synth_model::run(&options),
         Task::TrainDemo { options } => demo::train(&options),
