@@ -10,9 +10,11 @@ use super::figures::Figures;
 use super::{Sizes, timed};
 use crate::ci::cargo;
 
-/// Builds the program as it is given to users, and says where it lies.
+/// Builds the program as it is given to users, without the demo model, and says where it lies.
 pub(super) fn build() -> Result<PathBuf> {
-    cargo(&["build", "--quiet", "--release", "--package", "wick"], &[])?;
+    let build = ["build", "--quiet", "--release", "--package", "wick"];
+    let features = ["--no-default-features", "--features", "borrowed"];
+    cargo(&[&build[..], &features].concat(), &[])?;
     // This program lies in a folder of the same target directory.
     let own = std::env::current_exe().context("this program does not know where it lies")?;
     let target = own
