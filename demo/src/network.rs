@@ -1,4 +1,4 @@
-//! The network in a form that can be trained: Qwen3 with tied embeddings, over [`ops`](crate::ops).
+//! The network in a form that can be trained: Qwen3 with tied embeddings, over [`crate::ops`].
 //!
 //! Every variable has the name that published checkpoints give it, so that what is saved is what is published.
 
