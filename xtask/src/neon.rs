@@ -1,6 +1,6 @@
 //! The tests of the SIMD crates on aarch64: cross-compiled, and run by a user-mode emulator.
 //!
-//! Debian's packages bring a compiler, the standard library for arm64, a linker and the emulator. They
+//! Debian's packages bring a compiler, the standard library for arm64, a linker with its C library, and the emulator. They
 //! are installed only where one of them is missing. The compiler is Debian's, whatever toolchain runs
 //! this task: the standard library belongs to it.
 
@@ -15,10 +15,11 @@ const TARGET: &str = "aarch64-unknown-linux-gnu";
 const RUSTC: &str = "/usr/bin/rustc";
 const LINKER: &str = "aarch64-linux-gnu-gcc";
 const EMULATOR: &str = "qemu-aarch64-static";
-const PACKAGES: [&str; 4] = [
+const PACKAGES: [&str; 5] = [
     "rustc-web",
     "libstd-rust-web-dev:arm64",
     "gcc-aarch64-linux-gnu",
+    "libc6-dev-arm64-cross",
     "qemu-user-static",
 ];
 
@@ -84,6 +85,12 @@ fn missing() -> Result<Option<String>> {
         if !found.is_ok_and(|output| output.status.success()) {
             return Ok(Some(tool.to_owned()));
         }
+    }
+    // Asked for a file that it lacks, the linker answers with the bare name.
+    let start = Command::new(LINKER).arg("-print-file-name=Scrt1.o").output();
+    let start = start.with_context(|| format!("cannot start {LINKER}"))?.stdout;
+    if !Path::new(String::from_utf8_lossy(&start).trim()).is_absolute() {
+        return Ok(Some("the C library for linking".to_owned()));
     }
     let output = Command::new(RUSTC)
         .args(["--print", "target-libdir", "--target", TARGET])
