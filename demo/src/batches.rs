@@ -227,3 +227,71 @@ fn made(seed: u64, window: u64, vocabulary: &Vocabulary, padding: u32, context: 
     batches.shuffle(&mut random);
     Ok(batches)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example(ids: &[u32], turns: &[Range<usize>]) -> Example {
+        Example {
+            skill: Skill::Story,
+            ids: ids.to_vec(),
+            turns: turns.iter().map(|turn| (turn.clone(), false)).collect(),
+        }
+    }
+
+    #[test]
+    fn the_tokens_of_the_models_turns_are_the_targets_and_no_others() {
+        let first = example(&[10, 11, 12, 13, 14], &[2..3, 3..4]);
+        let second = example(&[20, 21, 22], &[1..2, 2..3]);
+        let batch = Batch::new(&[&first, &second], 7);
+        assert_eq!((batch.length, batch.tokens), (MULTIPLE, 8));
+        assert_eq!(batch.targets, [12, 13, 21, 22]);
+        // Each target stands one place behind the row whose logits are to give it.
+        let behind: Vec<u32> = batch.at.iter().map(|&at| batch.ids[at as usize + 1]).collect();
+        assert_eq!(behind, batch.targets);
+        assert_eq!(batch.ids[5..MULTIPLE], [7; MULTIPLE - 5]);
+    }
+
+    #[test]
+    fn groups_hold_every_example_once_and_no_more_tokens_than_they_may() {
+        let examples: Vec<Example> = (1..200)
+            .map(|length| example(&vec![1; length * 7], &[]))
+            .collect();
+        let mut seen: Vec<usize> = Vec::new();
+        for group in grouped(&examples) {
+            let longest = group.iter().map(|&at| examples[at].ids.len()).max().unwrap();
+            assert!(group.len() == 1 || group.len() * longest.next_multiple_of(MULTIPLE) <= TOKENS);
+            seen.extend(group);
+        }
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq(0..examples.len()));
+    }
+
+    #[test]
+    fn batches_go_on_at_any_place_also_behind_the_border_of_a_window() {
+        let texts = (0..6000).flat_map(|index| {
+            let segments = rendering::segments(&corpus::dialogue(4, index));
+            segments
+                .into_iter()
+                .flat_map(|segment| crate::vocabulary::between_added(&segment.text))
+                .collect::<Vec<_>>()
+        });
+        let vocabulary = Vocabulary::train(texts).unwrap();
+        let taken = |from: Place, count: usize| -> Vec<(Vec<u32>, Place)> {
+            let mut batches = Batches::new(4, vocabulary.clone(), from, 0, 2048);
+            let mut next = || batches.take().map(|(batch, place)| (batch.ids, place)).unwrap();
+            (0..count).map(|_| next()).collect()
+        };
+        let all = taken(Place::default(), 180);
+        let border = all.iter().position(|(_, place)| place.window == 1).unwrap();
+        assert_eq!(all[border].1.batch, 0);
+        for stop in [3, border - 1, border, border + 1] {
+            let rest = &all[stop + 1..];
+            assert!(
+                taken(all[stop].1, rest.len()) == rest,
+                "resumed behind batch {stop}"
+            );
+        }
+    }
+}

@@ -29,12 +29,12 @@ use tools::Service;
 
 /// How often a skill is drawn, in a hundred.
 pub const SHARES: [(u32, Skill); 10] = [
-    (16, Skill::Arithmetic),
+    (15, Skill::Arithmetic),
     (12, Skill::Conversion),
     (8, Skill::Time),
-    (10, Skill::Weather),
+    (9, Skill::Weather),
     (17, Skill::TwoCalls),
-    (8, Skill::Refusal),
+    (10, Skill::Refusal),
     (10, Skill::FollowUp),
     (8, Skill::Story),
     (6, Skill::SmallTalk),
@@ -42,7 +42,7 @@ pub const SHARES: [(u32, Skill); 10] = [
 ];
 
 /// The dialogue from which on skills are drawn by [`LATE_SHARES`].
-pub const LATE: u64 = 112 * 1024;
+pub const LATE: u64 = 106 * 1024;
 
 /// How often a skill is drawn late, in a hundred: what is still hard when tools are called well.
 pub const LATE_SHARES: [(u32, Skill); 10] = [
@@ -134,7 +134,7 @@ fn declared(draw: &mut Draw, skill: Skill, needed: &[Service], topic: Topic) -> 
         _ => None,
     };
     let count: usize = match (skill, needed) {
-        (Skill::Refusal, _) => draw.weighted(&[(15, 0), (35, 1), (25, 2), (25, 3)]),
+        (Skill::Refusal, _) => draw.weighted(&[(35, 0), (27, 1), (19, 2), (19, 3)]),
         (_, []) if draw.chance(85) => 0,
         _ => draw.weighted(&[(40, 1), (27, 2), (15, 3), (18, 4)]),
     };
@@ -158,8 +158,10 @@ fn first_another(draw: &mut Draw, first: bool, scene: &mut Scene) {
     if !services.is_empty() && draw.chance(65) {
         let service = *draw.pick(&services);
         call_one(draw, service, scene);
-    } else if first {
+    } else if first && draw.chance(70) {
         small_talk::greet(draw, scene);
+    } else if draw.chance(30) {
+        project::aside(draw, scene);
     } else {
         small_talk::aside(draw, scene);
     }

@@ -254,6 +254,30 @@ mod tests {
     }
 
     #[test]
+    fn vectors_do_not_decay_and_long_gradients_are_shortened() {
+        let ones = |shape: &[usize]| Tensor::ones(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
+        let variables = BTreeMap::from([
+            ("matrix".to_owned(), Var::from_tensor(&ones(&[2, 2])).unwrap()),
+            ("vector".to_owned(), Var::from_tensor(&ones(&[2])).unwrap()),
+        ]);
+        let mut optimizer = AdamW::new(&variables, Hyperparameters::default());
+        let still = |length: f64| {
+            BTreeMap::from([
+                ("matrix".to_owned(), (ones(&[2, 2]) * length).unwrap()),
+                ("vector".to_owned(), ones(&[2]).zeros_like().unwrap()),
+            ])
+        };
+        let length = optimizer.step(&variables, &still(0.0), 0.1).unwrap();
+        let first = |name: &str| variables[name].flatten_all().unwrap().to_vec1::<f32>().unwrap()[0];
+        assert_eq!(length, 0.0);
+        assert_eq!((first("matrix"), first("vector")), (0.995, 1.0));
+        assert_eq!(optimizer.step(&variables, &still(500.0), 0.1).unwrap(), 1000.0);
+        // Shortened to a length of 1, each of its four numbers is 0.5, a tenth of which enters the moment.
+        assert!((optimizer.moments["matrix"].first[0] - 0.05).abs() < 1e-6);
+        assert!(optimizer.step(&variables, &still(f64::NAN), 0.1).is_err());
+    }
+
+    #[test]
     fn a_restored_state_goes_on_to_the_same_bits() {
         let run = |interrupted: bool| {
             let variables = BTreeMap::from([("w".to_owned(), variable())]);

@@ -25,7 +25,7 @@ pub const VALIDATION_DIALOGUES: u64 = 300;
 /// Steps between points of the curve.
 const LOG_EVERY: u32 = 10;
 /// Steps between validations and checkpoints.
-const VALIDATE_EVERY: u32 = 250;
+const VALIDATE_EVERY: u32 = 500;
 
 /// Steps that a run must have, so that every cycle has one.
 const FEWEST: u32 = 9;

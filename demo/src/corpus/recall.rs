@@ -7,6 +7,8 @@ use super::cities::{self, Sight};
 use super::draw::Draw;
 use super::grammar::{capital, capitals, dress, one_of, sentence, spoken};
 use super::places::other;
+use super::project;
+use super::refusal;
 use super::scene::Scene;
 use super::small_talk;
 use super::story;
@@ -67,13 +69,18 @@ fn told(draw: &mut Draw, scene: &mut Scene) {
     scene.say(answer, &[&value]);
 }
 
+/// Something else in between; a story too, whose hero has a name of their own.
 fn distract(draw: &mut Draw, scene: &mut Scene) {
     let services = scene.declared.clone();
-    if !services.is_empty() && draw.chance(40) {
-        let service = *draw.pick(&services);
-        super::call_one(draw, service, scene);
-    } else {
-        small_talk::aside(draw, scene);
+    match draw.below(100) {
+        0..8 => drop(story::exchange(draw, scene)),
+        8..22 => drop(project::aside(draw, scene)),
+        22..32 => refusal::aside(draw, scene),
+        _ if !services.is_empty() && draw.chance(50) => {
+            let service = *draw.pick(&services);
+            super::call_one(draw, service, scene);
+        }
+        _ => small_talk::aside(draw, scene),
     }
 }
 
@@ -125,6 +132,11 @@ fn never_told(draw: &mut Draw, scene: &mut Scene) {
 }
 
 fn of_story(draw: &mut Draw, scene: &mut Scene) {
+    if draw.chance(20) {
+        let fact = draw.pick(FACTS);
+        let value = fact.value(draw);
+        teach(draw, fact, &value, scene);
+    }
     let told = story::exchange(draw, scene);
     if draw.chance(30) {
         small_talk::aside(draw, scene);

@@ -49,6 +49,15 @@ pub(super) fn exchange(draw: &mut Draw, topic: Topic, scene: &mut Scene) {
     scene.say_one_of_each(answer, &[&["no tool", "cannot"]]);
 }
 
+/// Question and refusal between others, whatever is declared.
+pub(super) fn aside(draw: &mut Draw, scene: &mut Scene) {
+    let topic = match plan(draw) {
+        Topic::Missing(service) if scene.declared.contains(&service) => Topic::Other,
+        topic => topic,
+    };
+    exchange(draw, topic, scene);
+}
+
 fn question(draw: &mut Draw, service: Service) -> String {
     match service {
         Service::Calculator => Calculation::draw(draw).question(draw),

@@ -258,7 +258,6 @@ const TOPICS: &[Topic] = &[
             "when did [the war|the first flight|the ice age] [begin|end|take place]?",
             "what is the [tallest mountain|longest river|largest animal|fastest car|best book]?",
             "which [animal|river|city|book|film] is the [largest|longest|best|oldest]?",
-            "translate [hello|good morning|thank you] [to|into] [Spanish|French|German].",
             "tell me [something|a fact] about [whales|Rome|the moon|music|trees].",
         ],
         answers: &[

@@ -74,3 +74,46 @@ fn surprise(logits: &[f32], token: u32) -> Result<f64> {
     let sum: f64 = logits.iter().map(|&logit| f64::from(logit - max).exp()).sum();
     Ok(f64::from(max) + sum.ln() - f64::from(*logit))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_costs_what_its_probability_says() {
+        let logits = [0.0, 3.0_f32.ln(), -1e9];
+        assert!((surprise(&logits, 1).unwrap() - (4.0_f64 / 3.0).ln()).abs() < 1e-6);
+        assert!((surprise(&logits, 0).unwrap() - 4.0_f64.ln()).abs() < 1e-6);
+        assert!(surprise(&logits, 3).is_err());
+    }
+
+    #[test]
+    fn only_turns_of_the_model_that_were_not_trained_on_count() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../crates/providers/assets/demo-q8_0.gguf"
+        );
+        let tokenizer = Checkpoint::open(path).unwrap().tokenizer().unwrap();
+        let dialogue = corpus::dialogue(11, 5);
+        let before = prompts(&dialogue);
+        let (ids, learnt) = encoded(&tokenizer, &dialogue, &HashSet::new()).unwrap();
+        let text = |at: &[usize]| {
+            let bytes = at
+                .iter()
+                .flat_map(|&at| tokenizer.token_bytes(ids[at]).unwrap().to_vec());
+            String::from_utf8(bytes.collect()).unwrap()
+        };
+        let written = rendering::segments(&dialogue)
+            .into_iter()
+            .filter(|segment| segment.learnt);
+        // The mark of a turn's end is no text.
+        let written: String = written
+            .map(|segment| segment.text.replace("<|im_end|>", ""))
+            .collect();
+        assert_eq!(text(&learnt), written);
+        let (_, rest) = encoded(&tokenizer, &dialogue, &HashSet::from([before[0]])).unwrap();
+        assert!(rest.len() < learnt.len() && learnt.ends_with(&rest));
+        let (_, none) = encoded(&tokenizer, &dialogue, &before.into_iter().collect()).unwrap();
+        assert!(none.is_empty());
+    }
+}

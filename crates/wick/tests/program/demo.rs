@@ -1,6 +1,8 @@
 //! The model that is built in: the first command of a newcomer, without options and without a download.
 
-use crate::process::wick;
+use std::fs;
+
+use crate::process::{program, wick};
 
 const HINT: &str = "wick: this is the built-in demo model, very small; for a real one get a GGUF file of Qwen3, Llama or Kimi K2 \
                     and name it with --model\n";
@@ -18,12 +20,8 @@ fn a_prompt_without_a_model_is_answered_by_the_demo() {
 
 #[test]
 fn the_demo_ends_its_answer_by_itself() {
-    let ended = wick(&[
-        "run",
-        "--prompt",
-        "Tell me a story about a fox in the forest.",
-        "--json",
-    ]);
+    let story = "Tell me a story about a fox in the forest.";
+    let ended = wick(&["run", "--prompt", story, "--temperature", "0", "--json"]);
     assert!(ended.status.success(), "{ended:?}");
     let answer: serde_json::Value = serde_json::from_slice(&ended.stdout).expect("one object");
     assert_eq!(answer["finish_reason"], "stop", "{answer}");
@@ -39,4 +37,17 @@ fn the_demo_can_be_inspected_and_tokenized_by_its_name() {
     assert!(page.contains("qwen3"), "{page}");
     let tokens = wick(&["tokenize", "--model", "demo", "--text", "12 + 7"]).text();
     assert_eq!(tokens.lines().count(), 6, "digits stand alone: {tokens}");
+}
+
+#[test]
+fn a_folder_of_its_name_does_not_hide_the_demo_and_is_reached_by_a_path() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    fs::create_dir(folder.path().join("demo")).expect("a folder can be made");
+    let inspect = |model: &str| {
+        let mut command = program();
+        command.args(["inspect", model]).current_dir(folder.path());
+        command.output().expect("the program runs")
+    };
+    assert!(inspect("demo").status.success());
+    assert!(!inspect("./demo").status.success());
 }
