@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use simd::probe::{self, Work};
 use simd::{LANES, Level, Vector, dispatch};
 
@@ -19,10 +19,10 @@ const TRIES: usize = 5;
 const TIME: Duration = Duration::from_millis(50);
 
 /// Limits of a machine.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// The SIMD level that they were measured at.
-    pub level: &'static str,
+    pub level: String,
     /// Threads of what `all` stands for.
     pub threads: usize,
     /// Memory that is read, in gigabytes (10^9 bytes) per second.
@@ -34,7 +34,7 @@ pub struct Limits {
 }
 
 /// One thread's rate, and that of all together.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Rate {
     /// With one thread.
     pub one: f64,
@@ -52,7 +52,7 @@ impl Limits {
         let read = |threads| best(|| bytes / read(level, &buffer, threads).as_secs_f64());
         let read_gb_s = Rate::of(threads, read);
         Self {
-            level: level.name(),
+            level: level.name().to_owned(),
             threads,
             read_gb_s,
             f32_fma_gflops: Rate::of(threads, |threads| peak(level, probe::multiply_add, threads)),

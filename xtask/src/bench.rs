@@ -4,15 +4,24 @@
 //! and every way to run a peer take turns; the figure of each is the median over the turns. What cannot run a file, or
 //! takes longer than it may, is a row that says why.
 
+mod candle;
+mod compare;
+mod criterion;
 mod figures;
+mod instructions;
 mod llama_cpp;
+mod mistral_rs;
 mod ours;
+mod plots;
 mod record;
+mod report;
+mod samples;
 mod subjects;
 mod table;
 mod timed;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -25,29 +34,45 @@ use record::Record;
 
 /// Our name in tables.
 const OURS: &str = "wick";
+/// Where records are kept.
+const RECORDS: &str = "benches/record";
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// What to measure.
     #[arg(long, default_value = "all")]
     suite: Suite,
-    /// Whom to measure beside us, separated by commas; `cargo xtask peers` builds them.
+    /// Whom to measure beside us, separated by commas: without it, candle and those that `cargo xtask peers` has
+    /// installed.
     #[arg(long, value_delimiter = ',')]
     peers: Vec<Peer>,
-    /// Shorter prompts and one turn each, with a minute of time.
+    /// Shorter prompts, and one turn each with less time.
     #[arg(long)]
     quick: bool,
     /// Only models whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
+    /// Fail where we are slower than in the last record of the same machine.
+    #[arg(long)]
+    check: bool,
+    /// With the suite `ci`: commit the counted instructions as they are.
+    #[arg(long)]
+    accept: bool,
+    /// Only write docs/performance.md and its plots anew, from the records.
+    #[arg(long)]
+    report: bool,
 }
 
 /// A group of measurements.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Suite {
+    /// From logits to a token, beside candle's sampler.
+    Sampling,
     /// Forward passes of whole models.
     Forward,
-    /// All that there are.
+    /// Every bench once without timing it, and the counted instructions of the hot path beside the committed ones.
+    Ci,
+    /// Sampling and forward.
     All,
 }
 
@@ -57,6 +82,11 @@ enum Peer {
     /// llama.cpp, by its own `llama-bench`: as it is, and the better of its settings for each figure.
     #[value(name = "llama.cpp")]
     LlamaCpp,
+    /// Candle's own quantized models.
+    Candle,
+    /// mistral.rs, by its Python package.
+    #[value(name = "mistral.rs")]
+    MistralRs,
 }
 
 /// Sizes of every measurement of a run.
@@ -84,7 +114,7 @@ impl Sizes {
                 repeat: 2,
                 turns: 1,
                 threads,
-                limit: Duration::from_secs(60),
+                limit: Duration::from_secs(45),
             }
         } else {
             Self {
@@ -101,32 +131,91 @@ impl Sizes {
 
 /// Measures and prints the table; the record is kept below `benches/record`.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let (Suite::Forward | Suite::All) = options.suite;
+    let records = root().join(RECORDS);
+    if options.report {
+        return report::write(&records, &root().join("docs"));
+    }
+    if options.suite == Suite::Ci {
+        return instructions::check(options.accept);
+    }
     let sizes = Sizes::of(options)?;
-    let contestants = contestants(&options.peers)?;
     let limits = limits(sizes.threads)?;
     let mut rows = Vec::new();
-    for subject in subjects::ALL
-        .iter()
-        .filter(|subject| subject.name().contains(&options.only))
-    {
-        let file = subject.file()?;
-        for depth in subjects::DEPTHS {
-            eprintln!("{} at depth {depth}", subject.name());
-            let outcomes = measure(&contestants, &file, depth, sizes);
-            rows.extend(table::rows(subject.row(&file, depth)?, &outcomes, &limits));
+    if options.suite != Suite::Sampling {
+        let contestants = contestants(&options.peers)?;
+        for subject in subjects::ALL
+            .iter()
+            .filter(|subject| subject.name().contains(&options.only))
+        {
+            let file = subject.file()?;
+            let mut failed = vec![false; contestants.len()];
+            for depth in subjects::DEPTHS {
+                eprintln!("{} at depth {depth}", subject.name());
+                let outcomes = measure(&contestants, &mut failed, &file, depth, sizes);
+                rows.extend(table::rows(subject.row(&file, depth)?, &outcomes, &limits));
+            }
         }
     }
-    let record = Record::new(limits, rows)?;
+    let timings = if options.suite == Suite::Forward {
+        Vec::new()
+    } else {
+        criterion::run("sampling", options.quick)?
+    };
+    let record = Record::new(scope(options), sizes, limits, rows, timings)?;
     print!("{}", table::shown(&record));
-    let kept = record.keep(&root().join("benches/record"))?;
-    println!("{}", kept.display());
+    finish(&record, &records, options.check)
+}
+
+/// What a run was about, as a part of its record's name; empty for all of it.
+fn scope(options: &Options) -> String {
+    let mut parts = Vec::new();
+    match options.suite {
+        Suite::Sampling => parts.push("sampling"),
+        Suite::Forward => parts.push("forward"),
+        Suite::Ci | Suite::All => {}
+    }
+    if !options.only.is_empty() {
+        parts.push(&options.only);
+    }
+    if options.quick {
+        parts.push("quick");
+    }
+    parts.join("-")
+}
+
+/// Says what became slower since earlier records, and keeps this one; with `check`, a loss is an error, and a record that
+/// has one is not kept, so that it does not become what the next is compared with.
+fn finish(record: &Record, records: &Path, check: bool) -> Result<()> {
+    let losses = compare::losses(record, &Record::all(&record.folder(records))?);
+    println!(
+        "\nslower than in the last record of this machine and workload: {} figures",
+        losses.len()
+    );
+    for loss in &losses {
+        println!("  {loss}");
+    }
+    ensure!(
+        !check || losses.is_empty(),
+        "{} figures became worse",
+        losses.len()
+    );
+    println!("{}", record.keep(records)?.display());
     Ok(())
 }
 
 fn limits(threads: usize) -> Result<Limits> {
     let threads = threads.try_into().context("there are no threads")?;
     Ok(Limits::measure(threads))
+}
+
+/// The target directory: that in which this program lies, in a folder.
+fn target() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("this program does not know where it lies")?;
+    let target = own
+        .ancestors()
+        .nth(2)
+        .context("this program lies in no target directory")?;
+    Ok(target.to_owned())
 }
 
 /// One way to run one engine.
@@ -141,6 +230,9 @@ enum Engine {
     Ours,
     /// With these arguments.
     LlamaCpp(&'static [&'static str]),
+    Candle,
+    /// A script of the interpreter.
+    MistralRs,
 }
 
 impl Contestant {
@@ -148,6 +240,12 @@ impl Contestant {
         match self.engine {
             Engine::Ours => ours::turn(&self.program, file, depth, sizes),
             Engine::LlamaCpp(settings) => llama_cpp::turn(&self.program, settings, file, depth, sizes),
+            Engine::Candle => samples::turn(Command::new(&self.program), file, depth, sizes),
+            Engine::MistralRs => {
+                let mut program = Command::new(&self.program);
+                program.arg(root().join(mistral_rs::SCRIPT));
+                samples::turn(program, file, depth, sizes)
+            }
         }
     }
 }
@@ -159,12 +257,31 @@ fn contestants(peers: &[Peer]) -> Result<Vec<Contestant>> {
         program: ours::build()?,
         engine: Engine::Ours,
     }];
-    if peers.contains(&Peer::LlamaCpp) {
-        let program = super::peers::llama_bench();
+    let asked = |peer| peers.is_empty() || peers.contains(&peer);
+    if asked(Peer::Candle) {
+        contestants.push(Contestant {
+            name: candle::NAME,
+            program: candle::build()?,
+            engine: Engine::Candle,
+        });
+    }
+    let installed = |peer: Peer, program: Option<PathBuf>| {
         ensure!(
-            program.exists(),
-            "llama-bench is missing; `cargo xtask peers` builds it"
+            program.is_some() || !peers.contains(&peer),
+            "{} is missing; `cargo xtask peers` makes it",
+            peer.to_possible_value()
+                .map_or_else(String::new, |value| value.get_name().to_owned())
         );
+        Ok(program.filter(|_| asked(peer)))
+    };
+    if let Some(program) = installed(Peer::MistralRs, super::peers::mistral_rs())? {
+        contestants.push(Contestant {
+            name: mistral_rs::NAME,
+            program,
+            engine: Engine::MistralRs,
+        });
+    }
+    if let Some(program) = installed(Peer::LlamaCpp, super::peers::llama_bench())? {
         contestants.extend(llama_cpp::SETTINGS.map(|(name, settings)| Contestant {
             name,
             program: program.clone(),
@@ -174,15 +291,29 @@ fn contestants(peers: &[Peer]) -> Result<Vec<Contestant>> {
     Ok(contestants)
 }
 
-/// Lets the contestants take turns; one that failed takes no further turn.
-fn measure(contestants: &[Contestant], file: &Path, depth: usize, sizes: Sizes) -> Vec<Outcome> {
+/// Lets the contestants take turns; one that failed takes no further turn, also not at a greater depth.
+fn measure(
+    contestants: &[Contestant],
+    failed: &mut [bool],
+    file: &Path,
+    depth: usize,
+    sizes: Sizes,
+) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = contestants.iter().map(|who| Outcome::new(who.name)).collect();
+    for (outcome, failed) in outcomes.iter_mut().zip(failed.iter()) {
+        if *failed {
+            outcome.fault = Some("failed at a smaller depth".to_owned());
+        }
+    }
     for _ in 0..sizes.turns {
         for (who, outcome) in contestants.iter().zip(&mut outcomes) {
             if outcome.fault.is_none() {
                 outcome.add(who.turn(file, depth, sizes));
             }
         }
+    }
+    for (outcome, failed) in outcomes.iter().zip(failed) {
+        *failed = outcome.fault.is_some();
     }
     outcomes
 }

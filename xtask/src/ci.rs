@@ -42,7 +42,7 @@ pub(crate) fn run(full: bool) -> Result<()> {
         timed("fuzz", super::full::fuzz)?;
         timed("valgrind", super::full::valgrind)?;
         timed("demo model", || super::demo::examine(&[]))?;
-        timed("demo model in other implementations", super::demo::peers)?;
+        timed("demo model in other implementations", super::demo::compare)?;
     }
     Ok(())
 }

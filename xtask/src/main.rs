@@ -115,7 +115,7 @@ fn main() -> ExitCode {
         Task::SynthModel(options) => synth_model::run(&options),
         Task::TrainDemo { options } => demo::train(&options),
         Task::EvalDemo { options } => demo::examine(&options),
-        Task::DemoPeers => demo::peers(),
+        Task::DemoPeers => demo::compare(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

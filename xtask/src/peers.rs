@@ -1,8 +1,9 @@
-//! `peers`: builds the engines that we are measured beside, below `target/peers`.
+//! `peers`: makes the engines that we are measured beside and compared with, below `target/peers`.
 //!
-//! llama.cpp is its own `llama-bench`, built for this very CPU from the source that the sdist of `llama-cpp-python`
-//! carries: Python bindings would understate it. What is there already is not made again; a step that was cut off
-//! leaves nothing under the name of its result.
+//! llama.cpp is built once, for this very CPU, from the source that the sdist of `llama-cpp-python` carries: its own
+//! `llama-bench` is what is measured, since Python bindings would understate it, and the bindings run on the same
+//! libraries. mistral.rs is its Python package. What is there already is not made again; a step that was cut off leaves
+//! nothing under the name of its result.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,10 +18,11 @@ const PACKAGE: &str = "llama-cpp-python";
 const VERSION: &str = "0.3.36";
 /// The folder that the sdist unpacks to.
 const UNPACKED: &str = "llama_cpp_python-0.3.36";
-/// Settings of llama.cpp: this CPU's instructions, one program, no network.
-const SETTINGS: [&str; 8] = [
+/// The package of mistral.rs.
+const MISTRAL_RS: &str = "mistralrs==0.9.5";
+/// Settings of llama.cpp: this CPU's instructions, no network.
+const SETTINGS: [&str; 7] = [
     "-DCMAKE_BUILD_TYPE=Release",
-    "-DBUILD_SHARED_LIBS=OFF",
     "-DGGML_NATIVE=ON",
     "-DLLAMA_OPENSSL=OFF",
     "-DLLAMA_BUILD_TESTS=OFF",
@@ -29,39 +31,92 @@ const SETTINGS: [&str; 8] = [
     "-DLLAMA_USE_PREBUILT_UI=OFF",
 ];
 
-/// Builds what is missing and prints where it lies.
+/// Makes what is missing and prints where it lies.
 pub(crate) fn run() -> Result<()> {
-    let program = llama_bench();
-    if !program.exists() {
-        build_llama_bench().context("llama-bench was not built")?;
-    }
-    ensure!(program.exists(), "the build left no {}", program.display());
-    println!("{}", program.display());
+    println!("{}", make_llama_cpp()?.join(BENCH).display());
+    println!("{}", make_mistral_rs()?.display());
     Ok(())
 }
 
-/// Where `llama-bench` lies once it is built.
-pub(crate) fn llama_bench() -> PathBuf {
-    folder().join("llama.cpp/bin/llama-bench")
+const BENCH: &str = "llama-bench";
+
+/// `llama-bench`, where it has been built.
+pub(crate) fn llama_bench() -> Option<PathBuf> {
+    Some(libraries().join(BENCH)).filter(|program| program.exists())
+}
+
+/// The interpreter that has mistral.rs, where it has been installed.
+pub(crate) fn mistral_rs() -> Option<PathBuf> {
+    let installed = std::fs::read_to_string(mistral_rs_folder().join(READY)).ok()?;
+    (installed == MISTRAL_RS).then(|| mistral_rs_folder().join("bin/python"))
+}
+
+/// File in an environment that says that it is whole.
+const READY: &str = "ready";
+
+/// The folder of llama.cpp's programs and libraries, which are built where they are missing.
+pub(crate) fn make_llama_cpp() -> Result<PathBuf> {
+    if llama_bench().is_none() {
+        build_llama_cpp().context("llama.cpp was not built")?;
+    }
+    ensure!(llama_bench().is_some(), "the build left no {BENCH}");
+    Ok(libraries())
+}
+
+/// Source of the Python bindings.
+pub(crate) fn bindings() -> Result<PathBuf> {
+    source(&folder())
+}
+
+fn make_mistral_rs() -> Result<PathBuf> {
+    environment(&mistral_rs_folder(), &[MISTRAL_RS], &[])
+}
+
+/// An interpreter with these packages, in a folder of its own; what is there whole is kept.
+pub(crate) fn environment(folder: &Path, packages: &[&str], variables: &[(&str, &str)]) -> Result<PathBuf> {
+    let (python, ready) = (folder.join("bin/python"), folder.join(READY));
+    let wanted = packages.join("\n");
+    if std::fs::read_to_string(&ready).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    finish(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet"]).args(packages);
+    finish(install.envs(variables.iter().copied()))?;
+    std::fs::write(&ready, wanted).with_context(|| ready.display().to_string())?;
+    Ok(python)
+}
+
+fn mistral_rs_folder() -> PathBuf {
+    folder().join("mistral.rs")
+}
+
+fn libraries() -> PathBuf {
+    llama_cpp_folder().join("bin")
+}
+
+/// Of this version, so that another one is built anew.
+fn llama_cpp_folder() -> PathBuf {
+    folder().join(format!("llama.cpp-{VERSION}"))
 }
 
 fn folder() -> PathBuf {
     root().join("target/peers")
 }
 
-fn build_llama_bench() -> Result<()> {
+fn build_llama_cpp() -> Result<()> {
     let folder = folder();
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let source = source(&folder)?.join("vendor/llama.cpp");
     let cmake = cmake(&folder)?;
-    let build = folder.join("llama.cpp");
+    let build = llama_cpp_folder();
     let mut configure = Command::new(&cmake);
     configure.args(["-G", "Unix Makefiles", "-S"]).arg(&source);
     finish(configure.arg("-B").arg(&build).args(SETTINGS))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut make = Command::new(&cmake);
     make.arg("--build").arg(&build);
-    finish(make.args(["--target", "llama-bench", "--parallel", &cores.to_string()]))
+    finish(make.args(["--target", BENCH, "--parallel", &cores.to_string()]))
 }
 
 /// The unpacked source.

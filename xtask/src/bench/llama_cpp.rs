@@ -6,11 +6,14 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::figures::{Figures, median};
+use super::figures::{Figures, Spread};
 use super::{Sizes, timed};
 
 /// Name of the settings that it has by itself.
 pub(super) const DEFAULT: &str = "llama.cpp";
+
+/// Name of the better of all settings, figure by figure.
+pub(super) const BEST: &str = "llama.cpp, best";
 
 /// Names of settings, and the arguments that make them; the default first.
 pub(super) const SETTINGS: [(&str, &[&str]); 4] = [
@@ -45,7 +48,7 @@ pub(super) fn turn(
     Ok(figures)
 }
 
-/// The medians in what `llama-bench -o json` prints: one test with a prompt, one that generates.
+/// The samples in what `llama-bench -o json` prints: one test with a prompt, one that generates.
 fn read(json: &str) -> Result<Figures> {
     let tests: Vec<Value> = serde_json::from_str(json).context("llama-bench printed no list of tests")?;
     let speed = |count: &str| {
@@ -53,7 +56,7 @@ fn read(json: &str) -> Result<Figures> {
             .iter()
             .find(|test| test[count].as_u64().is_some_and(|count| count > 0))?;
         let samples = test["samples_ts"].as_array()?;
-        median(samples.iter().filter_map(Value::as_f64).collect())
+        Spread::of(samples.iter().filter_map(Value::as_f64).collect())
     };
     Ok(Figures {
         prefill_tok_s: speed("n_prompt"),
@@ -67,12 +70,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_medians_of_both_tests_are_read() {
+    fn the_samples_of_both_tests_are_read() {
         let json = r#"[{"n_prompt": 512, "n_gen": 0, "samples_ts": [200.0, 210.0, 100.0]},
                        {"n_prompt": 0, "n_gen": 16, "samples_ts": [50.0, 60.0]}]"#;
         let expected = Figures {
-            prefill_tok_s: Some(200.0),
-            decode_tok_s: Some(55.0),
+            prefill_tok_s: Spread::of(vec![100.0, 200.0, 210.0]),
+            decode_tok_s: Spread::of(vec![50.0, 60.0]),
             rss_bytes: None,
         };
         assert_eq!(read(json).unwrap(), expected);

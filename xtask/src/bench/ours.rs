@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::figures::Figures;
+use super::figures::{Figures, Spread};
 use super::{Sizes, timed};
 use crate::ci::cargo;
 
@@ -15,13 +15,7 @@ pub(super) fn build() -> Result<PathBuf> {
     let build = ["build", "--quiet", "--release", "--package", "wick"];
     let features = ["--no-default-features", "--features", "borrowed"];
     cargo(&[&build[..], &features].concat(), &[])?;
-    // This program lies in a folder of the same target directory.
-    let own = std::env::current_exe().context("this program does not know where it lies")?;
-    let target = own
-        .ancestors()
-        .nth(2)
-        .context("this program lies in no target directory")?;
-    Ok(target.join("release/wick"))
+    Ok(super::target()?.join("release/wick"))
 }
 
 /// One turn.
@@ -41,8 +35,35 @@ pub(super) fn turn(program: &Path, file: &Path, depth: usize, sizes: Sizes) -> R
     let last = ended.stdout.lines().last().unwrap_or_default();
     let record: Value = serde_json::from_str(last).with_context(|| format!("not JSON: {last}"))?;
     Ok(Figures {
-        prefill_tok_s: record["prefill_tok_s"].as_f64(),
-        decode_tok_s: record["decode_tok_s"].as_f64(),
+        prefill_tok_s: spread(&record, "prefill_tok_s"),
+        decode_tok_s: spread(&record, "decode_tok_s"),
         rss_bytes: record["rss_bytes"].as_u64().or(ended.rss_bytes),
     })
+}
+
+/// A median with its range, as `wick bench --json` writes them.
+fn spread(record: &Value, name: &str) -> Option<Spread> {
+    let range = &record["range"][name];
+    Some(Spread {
+        median: record[name].as_f64()?,
+        least: range[0].as_f64()?,
+        most: range[1].as_f64()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_without_its_range_is_no_figure() {
+        let record = serde_json::json!({"a": 2.0, "b": 3.0, "range": {"a": [1.0, 4.0]}});
+        let expected = Spread {
+            median: 2.0,
+            least: 1.0,
+            most: 4.0,
+        };
+        assert_eq!(spread(&record, "a"), Some(expected));
+        assert_eq!(spread(&record, "b"), None);
+    }
 }

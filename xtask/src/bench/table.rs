@@ -7,20 +7,20 @@
 use std::fmt::Write as _;
 
 use benches::Limits;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::figures::Outcome;
+use super::figures::{Outcome, Spread};
 use super::llama_cpp;
 use super::record::Record;
 
 /// One engine on one model at one depth.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) model: String,
     pub(super) depth: usize,
     pub(super) engine: String,
-    pub(super) prefill_tok_s: Option<f64>,
-    pub(super) decode_tok_s: Option<f64>,
+    pub(super) prefill_tok_s: Option<Spread>,
+    pub(super) decode_tok_s: Option<Spread>,
     /// Of the limit, 0 to 1.
     pub(super) prefill_share: Option<f64>,
     /// Of the limit, 0 to 1.
@@ -41,11 +41,13 @@ pub(super) fn rows(empty: Row, outcomes: &[Outcome], limits: &Limits) -> Vec<Row
     let mut rows: Vec<Row> = outcomes.iter().map(|outcome| empty.filled(outcome)).collect();
     rows.extend(best(&empty, &rows));
     for row in rows.iter_mut().filter(|row| row.dense) {
-        let bytes = row.decode_tok_s.map(|speed| speed * row.file_bytes as f64 / 1e9);
+        let bytes = row
+            .decode_tok_s
+            .map(|speed| speed.median * row.file_bytes as f64 / 1e9);
         row.decode_share = bytes.map(|bytes| bytes / limits.read_gb_s.all);
         let operations = row
             .prefill_tok_s
-            .map(|speed| speed * 2.0 * row.parameters as f64 / 1e9);
+            .map(|speed| speed.median * 2.0 * row.parameters as f64 / 1e9);
         row.prefill_share = operations.map(|operations| operations / limits.int8_dot_gops.all);
     }
     rows
@@ -70,46 +72,47 @@ fn best(empty: &Row, rows: &[Row]) -> Option<Row> {
         .iter()
         .filter(|row| row.engine.starts_with(llama_cpp::DEFAULT))
         .collect();
-    let most =
-        |figure: fn(&Row) -> Option<f64>| settings.iter().filter_map(|row| figure(row)).reduce(f64::max);
+    let most = |figure: fn(&Row) -> Option<Spread>| {
+        let faster = |a: Spread, b: Spread| if b.median > a.median { b } else { a };
+        settings.iter().filter_map(|row| figure(row)).reduce(faster)
+    };
     (!settings.is_empty()).then(|| Row {
-        engine: format!("{}, best", llama_cpp::DEFAULT),
+        engine: llama_cpp::BEST.to_owned(),
         prefill_tok_s: most(|row| row.prefill_tok_s),
         decode_tok_s: most(|row| row.decode_tok_s),
         rss_bytes: settings.iter().filter_map(|row| row.rss_bytes).min(),
+        fault: settings
+            .iter()
+            .map(|row| row.fault.clone())
+            .reduce(|all, fault| all.and(fault))
+            .flatten(),
         ..empty.clone()
     })
 }
 
-/// The table as text: in brackets, how much as fast as that we are.
+/// How many times as fast as `other` we are.
+pub(super) fn ratio(ours: Option<Spread>, other: Option<Spread>) -> Option<f64> {
+    Some(ours?.median / other?.median)
+}
+
+/// The table as text: in brackets, how many times as fast as that we are.
 pub(super) fn shown(record: &Record) -> String {
     let mut text = String::new();
-    let limits = &record.limits;
     // Writing to a string does not fail.
     let mut line = |shown: String| {
         let _ = writeln!(text, "{shown}");
     };
-    line(format!(
-        "{}, {} threads, {}: reads {:.1} GB/s, f32 {:.0} GFLOPS, int8 {:.0} GOPS",
-        record.cpu,
-        limits.threads,
-        limits.level,
-        limits.read_gb_s.all,
-        limits.f32_fma_gflops.all,
-        limits.int8_dot_gops.all
-    ));
+    line(record.machine());
     let mut ours = &Row::default();
     for row in &record.rows {
         if row.engine == record.ours {
             line(format!("\n{} at depth {}", row.model, row.depth));
             ours = row;
         }
-        let speed = |speed: Option<f64>, ours: Option<f64>, share: Option<f64>| {
-            let ratio = ours
-                .zip(speed)
-                .map(|(ours, speed)| format!("({:.2})", ours / speed));
+        let speed = |speed: Option<Spread>, ours: Option<Spread>, share: Option<f64>| {
+            let ratio = ratio(ours, speed).map(|ratio| format!("({ratio:.2})"));
             let share = share.map(|share| format!("{:.0} %", share * 100.0));
-            let speed = speed.map_or("-".to_owned(), |speed| format!("{speed:.1}"));
+            let speed = speed.map_or("-".to_owned(), |speed| format!("{:.1}", speed.median));
             format!(
                 "{speed:>8} {:>8} {:>5}",
                 ratio.unwrap_or_default(),
@@ -127,6 +130,16 @@ pub(super) fn shown(record: &Record) -> String {
             row.engine
         ));
     }
+    if !record.timings.is_empty() {
+        line("\ncriterion, median".to_owned());
+    }
+    for timing in &record.timings {
+        line(format!(
+            "  {:80} {:>10.2} us",
+            timing.name,
+            timing.nanoseconds.median / 1e3
+        ));
+    }
     text
 }
 
@@ -138,8 +151,8 @@ mod tests {
     fn outcome(name: &'static str, prefill: f64, decode: f64, rss_bytes: u64) -> Outcome {
         let mut outcome = Outcome::new(name);
         outcome.add(Ok(Figures {
-            prefill_tok_s: Some(prefill),
-            decode_tok_s: Some(decode),
+            prefill_tok_s: Spread::of(vec![prefill]),
+            decode_tok_s: Spread::of(vec![decode]),
             rss_bytes: Some(rss_bytes),
         }));
         outcome
@@ -154,10 +167,9 @@ mod tests {
         ]
         .map(|outcome| Row::default().filled(&outcome));
         let best = best(&Row::default(), &rows).unwrap();
-        assert_eq!(
-            (best.prefill_tok_s, best.decode_tok_s, best.rss_bytes),
-            (Some(20.0), Some(4.0), Some(5))
-        );
+        assert_eq!(best.prefill_tok_s, Spread::of(vec![20.0]));
+        assert_eq!(best.decode_tok_s, Spread::of(vec![4.0]));
+        assert_eq!(best.rss_bytes, Some(5));
         assert!(super::best(&Row::default(), &rows[..1]).is_none());
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn run(mut command: Command, limit: Duration) -> Result<Ended> {
     let last: String = stderr
         .trim()
         .lines()
-        .last()
+        .rfind(|line| !line.starts_with("note: "))
         .unwrap_or_default()
         .chars()
         .take(QUOTED)
