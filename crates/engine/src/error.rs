@@ -200,6 +200,20 @@ impl From<GenerateError> for EngineError {
                     expected: "at least 1",
                 };
             }
+            GenerateError::InvalidMinTokens { min_tokens, most } => {
+                return EngineError::InvalidParameter {
+                    field: "min_tokens",
+                    value: format!("{min_tokens} where {most} can be generated"),
+                    expected: "no more than can be generated",
+                };
+            }
+            GenerateError::EmptyStop { index } => {
+                return EngineError::InvalidParameter {
+                    field: "stop",
+                    value: format!("\"\" at index {index}"),
+                    expected: "strings that are not empty",
+                };
+            }
             GenerateError::Panicked { message } => return EngineError::Panicked { message },
             GenerateError::Params(_)
             | GenerateError::TokenOutOfVocabulary { .. }

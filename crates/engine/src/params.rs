@@ -15,6 +15,16 @@ use crate::tool::ToolDefinition;
 pub struct CandleCompletionParams {
     /// Most tokens to generate, at least 1. Absent: 1,000, capped by the context.
     pub max_tokens: Option<u32>,
+    /// Fewest tokens to generate, no more than `max_tokens`: the model does not end its answer before, and stop strings
+    /// are not looked for. Absent: none.
+    pub min_tokens: Option<u32>,
+    /// Strings that end the answer where the model writes one of them, none of them empty. No part of the one that did
+    /// is shown; [`CandleCompletionChunk::Finish`](crate::CandleCompletionChunk::Finish) names it. They are looked for in what
+    /// the model writes, tags of calls included.
+    pub stop: Vec<String>,
+    /// Whether the model's own end of its answer is ignored: only the other limits end it. What it writes then is
+    /// seldom of use, but it is as long as a measurement wants it.
+    pub ignore_eos: bool,
     /// Divisor of the logits; finite and not negative. 0 always takes the most probable token.
     pub temperature: Option<f32>,
     /// Seed of the draws; the same seed and prompt give the same answer. Absent: drawn afresh for each
@@ -37,6 +47,22 @@ impl CandleCompletionParams {
                 field: "max_tokens",
                 value: "0".to_owned(),
                 expected: "at least 1",
+            });
+        }
+        if let (Some(fewest), Some(most)) = (self.min_tokens, self.max_tokens)
+            && fewest > most
+        {
+            return Err(EngineError::InvalidParameter {
+                field: "min_tokens",
+                value: format!("{fewest} with max_tokens of {most}"),
+                expected: "at most max_tokens",
+            });
+        }
+        if let Some(index) = self.stop.iter().position(String::is_empty) {
+            return Err(EngineError::InvalidParameter {
+                field: "stop",
+                value: format!("\"\" at index {index}"),
+                expected: "strings that are not empty",
             });
         }
         match self.temperature {
@@ -110,6 +136,33 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(message(&params), "max_tokens is 0, expected at least 1");
+    }
+
+    #[test]
+    fn an_empty_stop_string_is_rejected_with_its_place() {
+        let params = CandleCompletionParams {
+            stop: vec!["END".to_owned(), String::new()],
+            ..Default::default()
+        };
+        assert_eq!(
+            message(&params),
+            "stop is \"\" at index 1, expected strings that are not empty"
+        );
+    }
+
+    #[test]
+    fn more_tokens_at_least_than_at_most_are_rejected_with_both() {
+        let params = |min_tokens, max_tokens| CandleCompletionParams {
+            min_tokens: Some(min_tokens),
+            max_tokens,
+            ..Default::default()
+        };
+        assert_eq!(
+            message(&params(3, Some(2))),
+            "min_tokens is 3 with max_tokens of 2, expected at most max_tokens"
+        );
+        assert!(params(2, Some(2)).validate().is_ok());
+        assert!(params(2, None).validate().is_ok());
     }
 
     #[test]

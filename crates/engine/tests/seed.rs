@@ -167,10 +167,8 @@ fn what_a_generator_refuses_is_the_callers_error() {
     let mut sampling = SamplingConfig::default();
     sampling.params.temperature = f32::NAN;
     let bad_sampling = GenerateRequest {
-        prompt: raw.text().into(),
-        max_tokens: None,
-        special: SpecialTokens::default(),
         sampling,
+        ..GenerateRequest::new(raw.text())
     };
     let bad_token = GenerateRequest {
         prompt: vec![u32::MAX].into(),

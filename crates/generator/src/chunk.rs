@@ -10,7 +10,7 @@ pub struct CandleStringChunk {
     /// Which of the request's choices this belongs to, from 0.
     pub choice: u32,
     /// Text that became complete with this chunk. Empty where a token shows nothing, or where its bytes
-    /// only begin a character; the rest comes with a later chunk.
+    /// only begin a character or perhaps a stop string; the rest comes with a later chunk.
     pub text: String,
     /// The token ids generated for this chunk, the one that ended the generation included.
     pub tokens: Vec<u32>,
@@ -70,6 +70,8 @@ impl std::fmt::Display for FinishReason {
 pub enum StopCause {
     /// One of the request's end tokens, by id.
     Token(u32),
+    /// One of the request's stop strings.
+    Text(String),
 }
 
 /// Tokens read and written by one request.

@@ -27,6 +27,20 @@ pub enum GenerateError {
         /// The value given.
         max_tokens: u32,
     },
+    /// `min_tokens` is more than can be generated.
+    #[error("min_tokens is {min_tokens}, but at most {most} tokens can be generated")]
+    InvalidMinTokens {
+        /// The value given.
+        min_tokens: u32,
+        /// `max_tokens`, or what the context leaves after the prompt.
+        most: usize,
+    },
+    /// A stop string is empty: it would end every generation before it begins.
+    #[error("the stop string at index {index} is empty")]
+    EmptyStop {
+        /// Its index in the list.
+        index: usize,
+    },
     /// A token id in the request is not in the model's vocabulary.
     #[error("{place} holds token {token}, outside the vocabulary of {vocab} tokens")]
     TokenOutOfVocabulary {

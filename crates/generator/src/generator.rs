@@ -17,6 +17,7 @@ use crate::channel::channel;
 use crate::clock::Clock;
 use crate::reply::Reply;
 use crate::sequence::{Opening, Sequence};
+use crate::stop::StopMatcher;
 use crate::worker::Worker;
 use crate::{
     AsyncStream, CandleStringChunk, GenerateError, GenerateRequest, Limits, PromptInput, SamplingConfig,
@@ -114,10 +115,10 @@ impl TextGenerator {
         special: SpecialTokens,
     ) -> AsyncStream<Result<CandleStringChunk, GenerateError>> {
         self.generate_with(GenerateRequest {
-            prompt: prompt.into(),
             max_tokens: Some(max_tokens),
             special,
             sampling: self.shared.sampling.clone(),
+            ..GenerateRequest::new(prompt)
         })
     }
 
@@ -128,9 +129,10 @@ impl TextGenerator {
     /// # Errors
     ///
     /// Errors come in the stream, as its only or last item.
-    /// * [`GenerateError::InvalidMaxTokens`], [`GenerateError::TokenOutOfVocabulary`],
-    ///   [`GenerateError::Params`], [`GenerateError::Encode`], [`GenerateError::EmptyPrompt`],
-    ///   [`GenerateError::ContextOverflow`]: the request cannot be served; nothing was done.
+    /// * [`GenerateError::InvalidMaxTokens`], [`GenerateError::InvalidMinTokens`], [`GenerateError::EmptyStop`],
+    ///   [`GenerateError::TokenOutOfVocabulary`], [`GenerateError::Params`], [`GenerateError::Encode`],
+    ///   [`GenerateError::EmptyPrompt`], [`GenerateError::ContextOverflow`]: the request cannot be served; nothing was
+    ///   done.
     /// * [`GenerateError::Overloaded`]: not now.
     /// * [`GenerateError::Model`], [`GenerateError::Logits`], [`GenerateError::BrokenModel`],
     ///   [`GenerateError::Panicked`], [`GenerateError::WorkerGone`]: it failed on the way.
@@ -175,11 +177,16 @@ impl TextGenerator {
         let GenerateRequest {
             prompt,
             max_tokens,
+            min_tokens,
             special,
+            stop,
             sampling,
         } = request;
         if let Some(max_tokens @ 0) = max_tokens {
             return Err(GenerateError::InvalidMaxTokens { max_tokens });
+        }
+        if let Some(index) = stop.iter().position(String::is_empty) {
+            return Err(GenerateError::EmptyStop { index });
         }
         let mut ends = special.eos;
         check_tokens(&ends, capabilities.vocab, TokenPlace::EndTokens)?;
@@ -193,12 +200,18 @@ impl TextGenerator {
         };
         check_tokens(&prompt, capabilities.vocab, TokenPlace::Prompt)?;
         let budget = Budget::new(max_tokens, prompt.len(), capabilities.context)?;
+        let (fewest, most) = (usize::try_from(min_tokens).unwrap_or(usize::MAX), budget.left());
+        if fewest > most {
+            return Err(GenerateError::InvalidMinTokens { min_tokens, most });
+        }
         let place = admission.place()?;
 
         let (sender, receiver) = channel(limits.unread, Arc::clone(admission.bell()));
         admission.submit(Sequence::new(Opening {
             prompt,
             ends,
+            stops: StopMatcher::new(stop),
+            fewest,
             budget,
             chain,
             seed: sampling.seed_or_fresh(),

@@ -46,6 +46,7 @@ mod clock;
 mod detokenizer;
 mod sequence;
 mod step;
+mod stop;
 mod worker;
 
 mod logits_processor;

@@ -83,10 +83,29 @@ pub struct GenerateRequest {
     pub prompt: PromptInput,
     /// The most tokens to generate, at least 1, the end token included; absent: 1,000. The context caps it.
     pub max_tokens: Option<u32>,
-    /// What ends the generation early.
+    /// The fewest tokens to generate. End tokens are not drawn before, and stop strings not looked for.
+    pub min_tokens: u32,
+    /// Tokens that end the generation early.
     pub special: SpecialTokens,
+    /// Strings that end the generation where its text comes to hold one of them, none of them empty. No part of the
+    /// one that did is shown; its tokens are counted.
+    pub stop: Vec<String>,
     /// How tokens are drawn.
     pub sampling: SamplingConfig,
+}
+
+impl GenerateRequest {
+    /// A request that asks for nothing but to go on from `prompt`: no end tokens, no stop strings, default sampling.
+    pub fn new(prompt: impl Into<PromptInput>) -> Self {
+        Self {
+            prompt: prompt.into(),
+            max_tokens: None,
+            min_tokens: 0,
+            special: SpecialTokens::default(),
+            stop: Vec::new(),
+            sampling: SamplingConfig::default(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::detokenizer::Detokenizer;
 use crate::reply::Reply;
+use crate::stop::StopMatcher;
 use crate::{CandleStringChunk, FinishReason, GenerateError, GenerationEnd, StopCause, Usage};
 
 /// Tokens that a sequence makes room for at once, at the most: 4 MiB of them.
@@ -25,6 +26,9 @@ pub(crate) struct Opening {
     pub(crate) prompt: Vec<u32>,
     /// Tokens that end the generation, in ascending order.
     pub(crate) ends: Vec<u32>,
+    pub(crate) stops: StopMatcher,
+    /// Tokens before which nothing but the budget ends the generation.
+    pub(crate) fewest: usize,
     pub(crate) budget: Budget,
     pub(crate) chain: SamplerChain,
     pub(crate) seed: u64,
@@ -41,6 +45,8 @@ pub(crate) struct Sequence {
     prompt_tokens: usize,
     cache: Option<KvCache>,
     ends: Vec<u32>,
+    stops: StopMatcher,
+    fewest: usize,
     budget: Budget,
     chain: SamplerChain,
     seed: u64,
@@ -58,6 +64,8 @@ impl Sequence {
         let Opening {
             prompt: history,
             ends,
+            stops,
+            fewest,
             budget,
             chain,
             seed,
@@ -76,6 +84,8 @@ impl Sequence {
             prompt_tokens,
             cache: None,
             ends,
+            stops,
+            fewest,
             budget,
             chain,
             seed,
@@ -145,6 +155,14 @@ impl Sequence {
     pub(crate) fn accept(&mut self, row: &mut [f32], ready: Instant) -> Result<(), GenerateError> {
         self.clock.prefilled(ready);
         let index = self.history.len() - self.prompt_tokens;
+        let may_stop = index >= self.fewest;
+        if !may_stop {
+            for &end in &self.ends {
+                if let Some(logit) = row.get_mut(end as usize) {
+                    *logit = f32::NEG_INFINITY;
+                }
+            }
+        }
         let sampled = self
             .chain
             .sample(row, &self.history, self.seed, index as u64)
@@ -157,15 +175,24 @@ impl Sequence {
         self.clock.token();
 
         self.text.clear();
-        let stopped = self.ends.binary_search(&token).is_ok();
-        if !stopped {
+        let ended = self.ends.binary_search(&token).is_ok();
+        if !ended {
             let bytes = self.tokenizer.token_bytes(token).unwrap_or_default();
             self.detokenizer.push(bytes, &mut self.text);
         }
         let spent = self.budget.spend();
-        if stopped {
+        if ended || spent {
+            self.detokenizer.finish(&mut self.text);
+        }
+        let stop = if may_stop { self.stops.push(&mut self.text) } else { None };
+        if let Some(stop) = stop {
+            let cause = StopCause::Text(stop.to_owned());
+            self.end(token, FinishReason::Stop, Some(cause));
+        } else if ended {
+            self.stops.finish(&mut self.text);
             self.end(token, FinishReason::Stop, Some(StopCause::Token(token)));
         } else if spent {
+            self.stops.finish(&mut self.text);
             self.end(token, FinishReason::Length, None);
         } else {
             self.reply.send(self.chunk(token, None));
@@ -180,7 +207,6 @@ impl Sequence {
     }
 
     fn end(&mut self, token: u32, finish: FinishReason, stop: Option<StopCause>) {
-        self.detokenizer.finish(&mut self.text);
         let usage = Usage {
             prompt_tokens: self.prompt_tokens,
             completion_tokens: self.history.len() - self.prompt_tokens,

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use generator::{
-    CandleStringChunk, FinishReason, GenerateRequest, GenerationEnd, Limits, PromptInput, SamplingConfig,
+    CandleStringChunk, FinishReason, GenerateRequest, GenerationEnd, Limits, SamplingConfig,
     SpecialTokens, TextGenerator,
 };
 use models::synth::{self, Shape};
@@ -40,13 +40,12 @@ fn requests(vocab: usize) -> Vec<GenerateRequest> {
             let mut params = SamplingParams::greedy();
             params.temperature = [0.0, 0.7, 1.5][index as usize % 3];
             GenerateRequest {
-                prompt: PromptInput::Tokens(prompt),
                 max_tokens: Some(10 + index * 7),
-                special: SpecialTokens::default(),
                 sampling: SamplingConfig {
                     params,
                     seed: Some(u64::from(index)),
                 },
+                ..GenerateRequest::new(prompt)
             }
         })
         .collect()
@@ -118,13 +117,13 @@ fn streamed_text_is_the_text_of_the_bytes_of_all_tokens() {
             let mut params = SamplingParams::greedy();
             params.temperature = 2.0;
             let request = GenerateRequest {
-                prompt: "a".into(),
                 max_tokens: Some(100),
                 special: SpecialTokens::of(&tokenizer),
                 sampling: SamplingConfig {
                     params,
                     seed: Some(seed),
                 },
+                ..GenerateRequest::new("a")
             };
             let stream = generator.generate_with(request);
             let (mut tokens, text, end) = read(stream.blocking_iter().map(Result::unwrap));
@@ -145,10 +144,8 @@ fn an_absent_maximum_runs_to_the_end_of_the_context() {
     for shape in SHAPES {
         let generator = tiny(shape, Limits::default());
         let request = GenerateRequest {
-            prompt: vec![5; 6].into(),
-            max_tokens: None,
-            special: SpecialTokens::default(),
             sampling: generator.sampling().clone(),
+            ..GenerateRequest::new(vec![5; 6])
         };
         let stream = generator.generate_with(request);
         let (tokens, _, end) = read(stream.blocking_iter().map(Result::unwrap));

@@ -327,10 +327,17 @@ impl LocalProvider {
         if let Some(temperature) = params.temperature {
             sampling.params.temperature = temperature;
         }
+        let special = if params.ignore_eos {
+            SpecialTokens::default()
+        } else {
+            self.loaded.special.clone()
+        };
         let generation = GenerateRequest {
             prompt: PromptInput::Tokens(ids),
             max_tokens: params.max_tokens,
-            special: self.loaded.special.clone(),
+            min_tokens: params.min_tokens.unwrap_or(0),
+            special,
+            stop: params.stop.clone(),
             sampling,
         };
         Ok((request, generation))

@@ -254,6 +254,15 @@ pub(crate) struct GenerationArguments {
     /// Most tokens to generate [default: 1000, or what the context has room for]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     max_tokens: Option<u32>,
+    /// Fewest tokens to generate: the answer does not end before
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    min_tokens: Option<u32>,
+    /// Ends the answer where the model writes this text, which is not shown; may be given several times
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    stop: Vec<String>,
+    /// Goes on where the model would end its answer
+    #[arg(long)]
+    ignore_eos: bool,
     /// 0 always takes the most probable token; higher values vary more [default: the model's, or 0.8]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     temperature: Option<f32>,
@@ -267,6 +276,9 @@ impl GenerationArguments {
     pub(crate) fn params(&self) -> anyhow::Result<CandleCompletionParams> {
         let params = CandleCompletionParams {
             max_tokens: self.max_tokens,
+            min_tokens: self.min_tokens,
+            stop: self.stop.clone(),
+            ignore_eos: self.ignore_eos,
             temperature: self.temperature,
             seed: self.seed,
             ..Default::default()

@@ -72,7 +72,6 @@ struct Run {
 
 fn generate(case: &Case, subject: &Subject) -> Result<Run> {
     let request = GenerateRequest {
-        prompt: case.input_ids.clone().into(),
         max_tokens: Some(case.max_new_tokens),
         special: SpecialTokens {
             eos: case.stop_token_ids.clone(),
@@ -81,6 +80,7 @@ fn generate(case: &Case, subject: &Subject) -> Result<Run> {
             params: SamplingParams::greedy(),
             seed: None,
         },
+        ..GenerateRequest::new(case.input_ids.clone())
     };
     let (mut text, mut ids, mut end) = (String::new(), Vec::new(), None);
     for chunk in subject.generator().generate_with(request).blocking_iter() {

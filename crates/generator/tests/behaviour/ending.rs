@@ -104,6 +104,70 @@ fn an_end_token_as_the_last_of_the_budget_is_a_stop() {
     assert_eq!(answer.end.finish, FinishReason::Stop);
 }
 
+/// A model that writes `text` byte by byte, then `END` for ever.
+fn writing(text: &str) -> (ScriptedModel, usize) {
+    let mut tokens: Vec<u32> = text.bytes().map(u32::from).collect();
+    let bytes = tokens.len();
+    tokens.extend([END; 32]);
+    let (model, _) = ScriptedModel::new(recite(1, Arc::new(Mutex::new(tokens))));
+    (model, bytes)
+}
+
+fn stopping(stop: &[&str], max_tokens: u32) -> GenerateRequest {
+    GenerateRequest {
+        stop: stop.iter().map(|&stop| stop.to_owned()).collect(),
+        special: SpecialTokens { eos: vec![END] },
+        ..greedy(vec![1], max_tokens)
+    }
+}
+
+#[test]
+fn a_stop_string_ends_the_text_before_it_and_is_named() {
+    let (model, _) = writing("One, two, é three, four");
+    let generator = model.generator(Limits::default());
+    let answer = read(generator.generate_with(stopping(&["four", "é three"], 40))).unwrap();
+    assert_eq!(answer.text, "One, two, ");
+    assert_eq!(answer.end.finish, FinishReason::Stop);
+    assert_eq!(answer.end.stop, Some(StopCause::Text("é three".to_owned())));
+    assert_eq!(answer.tokens.len(), "One, two, é three".len());
+}
+
+#[test]
+fn what_was_held_back_is_shown_where_the_string_stays_unfinished() {
+    let (model, bytes) = writing("a STOPPI");
+    let generator = model.generator(Limits::default());
+    for (max_tokens, finish) in [(bytes + 1, FinishReason::Stop), (bytes, FinishReason::Length)] {
+        let answer = read(generator.generate_with(stopping(&["STOPPING"], max_tokens as u32))).unwrap();
+        assert_eq!(answer.text, "a STOPPI");
+        assert_eq!(answer.end.finish, finish);
+    }
+}
+
+#[test]
+fn nothing_but_the_budget_ends_a_generation_before_its_fewest_tokens() {
+    let (model, bytes) = writing("abcabc");
+    let generator = model.generator(Limits::default());
+    for (min_tokens, text) in [(0, ""), (1, "abc"), (2, "abc"), (4, "abcabc")] {
+        let request = GenerateRequest {
+            min_tokens,
+            ..stopping(&["abc", "abc"], bytes as u32)
+        };
+        let answer = read(generator.generate_with(request)).unwrap();
+        assert_eq!(answer.text, text, "at least {min_tokens}");
+    }
+    let request = |min_tokens| GenerateRequest {
+        min_tokens,
+        ..stopping(&[], 12)
+    };
+    for min_tokens in 0..=12 {
+        let answer = read(generator.generate_with(request(min_tokens))).unwrap();
+        let tokens = (min_tokens as usize + 1).clamp(bytes + 1, 12);
+        assert_eq!(answer.tokens.len(), tokens, "at least {min_tokens}");
+        let ended = if answer.tokens.ends_with(&[END]) { FinishReason::Stop } else { FinishReason::Length };
+        assert_eq!(answer.end.finish, ended);
+    }
+}
+
 #[test]
 fn the_same_seed_draws_the_same_tokens_and_another_seed_others() {
     let (model, _) = ScriptedModel::new(noise());

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use generator::{
     AsyncStream, CandleStringChunk, GenerateError, GenerateRequest, GenerationEnd, PromptInput,
-    SamplingConfig, SpecialTokens,
+    SamplingConfig,
 };
 use simd_sampling::SamplingParams;
 
@@ -74,13 +74,12 @@ pub(crate) fn read(stream: Stream) -> Result<Answer, GenerateError> {
 /// A greedy request.
 pub(crate) fn greedy(prompt: impl Into<PromptInput>, max_tokens: u32) -> GenerateRequest {
     GenerateRequest {
-        prompt: prompt.into(),
         max_tokens: Some(max_tokens),
-        special: SpecialTokens::default(),
         sampling: SamplingConfig {
             params: SamplingParams::greedy(),
             seed: Some(7),
         },
+        ..GenerateRequest::new(prompt)
     }
 }
 

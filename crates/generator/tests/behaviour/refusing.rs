@@ -83,6 +83,21 @@ fn token_ids_outside_the_vocabulary_are_refused_with_their_place() {
 }
 
 #[test]
+fn stops_and_minima_that_cannot_be_met_are_refused_with_their_value() {
+    let request = GenerateRequest {
+        stop: vec!["a".to_owned(), String::new()],
+        ..greedy(prompt_of(1, 2), 1)
+    };
+    assert!(matches!(refused(request), GenerateError::EmptyStop { index: 1 }));
+    let request = GenerateRequest {
+        min_tokens: 8,
+        ..greedy(prompt_of(1, 2), 7)
+    };
+    let error = refused(request);
+    assert!(matches!(error, GenerateError::InvalidMinTokens { min_tokens: 8, most: 7 }), "{error}");
+}
+
+#[test]
 fn sampling_parameters_that_cannot_be_followed_are_refused_with_the_value() {
     for temperature in [f32::NAN, -1.5, f32::INFINITY] {
         let params = at_temperature(temperature);
