@@ -24,7 +24,7 @@
 //!             Ok::<_, EngineError>(CandleCompletionChunk::Text { choice: 0, text, tokens: vec![] }),
 //!             Ok(CandleCompletionChunk::Finish { choice: 0, finish: FinishReason::Stop, stop: None }),
 //!             Ok(CandleCompletionChunk::Complete {
-//!                 usage: Usage { prompt_tokens: 1, completion_tokens: 1 },
+//!                 usage: Usage { prompt_tokens: 1, cached_tokens: 0, completion_tokens: 1 },
 //!                 timings: Timings::default(),
 //!                 seed: None,
 //!             }),
@@ -97,5 +97,5 @@ pub use statistics::Statistics;
 pub use tool::{ToolCall, ToolDefinition};
 
 pub use generator::{
-    AsyncStream, CandleStringChunk, FinishReason, GenerateError, GenerationEnd, StopCause, Timings, Usage,
+    AsyncStream, CacheMiss, CandleStringChunk, FinishReason, GenerateError, GenerationEnd, StopCause, Timings, Usage,
 };

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::{Stream, ready};
-use generator::{AsyncStream, CandleStringChunk, FinishReason, GenerateError};
+use generator::{AsyncStream, CandleStringChunk, FinishReason, GenerateError, StopCause};
 
 use crate::chunk::CandleCompletionChunk;
 use crate::error::EngineError;
@@ -39,6 +39,8 @@ impl Parsed {
         self.ended = true;
         self.parser.finish(&mut self.events);
         let finish = match end.finish {
+            // A stop string cuts off, be it inside a call: the model has not ended it.
+            FinishReason::Stop if matches!(end.stop, Some(StopCause::Text(_))) => FinishReason::Stop,
             FinishReason::Stop if self.events.calls_tools(chunk.choice) => FinishReason::ToolCalls,
             finish => finish,
         };

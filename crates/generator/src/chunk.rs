@@ -27,6 +27,9 @@ pub struct GenerationEnd {
     pub stop: Option<StopCause>,
     /// Tokens read and written.
     pub usage: Usage,
+    /// Why no more of the prompt was taken from an earlier request's cache; `None` where all of it was but the last
+    /// token, which has to be run for the logits after it.
+    pub cache_miss: Option<CacheMiss>,
     /// Where the time went.
     pub timings: Timings,
     /// The seed of the draws: the one asked for, or the one drawn fresh. With it, the same request gives
@@ -38,7 +41,7 @@ pub struct GenerationEnd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FinishReason {
-    /// The model ended its answer.
+    /// The model ended its answer, or came to a stop string.
     Stop,
     /// `max_tokens` or the end of the context was reached.
     Length,
@@ -74,11 +77,29 @@ pub enum StopCause {
     Text(String),
 }
 
+/// Why a prompt, or the rest of it, was not in the cache of an earlier request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CacheMiss {
+    /// The model's caches cannot be shared.
+    Unsupported,
+    /// [`Limits::prefix_bytes`](crate::Limits::prefix_bytes) is 0.
+    Off,
+    /// No cache is kept: nothing has run, or nothing fits the limit.
+    Empty,
+    /// A cache that is kept could not be shared: the device has no memory for its last block.
+    Failed,
+    /// No sequence that is kept goes on like the prompt behind its `cached_tokens`.
+    Differs,
+}
+
 /// Tokens read and written by one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Usage {
     /// Tokens of the prompt, with the beginning-of-sequence token where the tokenizer adds one.
     pub prompt_tokens: usize,
+    /// Those of them that were not run, since an earlier request's cache held them.
+    pub cached_tokens: usize,
     /// Tokens generated, the end token included.
     pub completion_tokens: usize,
 }
@@ -107,9 +128,9 @@ pub struct Timings {
 }
 
 impl Timings {
-    /// Prompt tokens per second; `None` where no time was measured.
+    /// Prompt tokens that were run, per second; `None` where no time was measured.
     pub fn prefill_tok_s(&self, usage: &Usage) -> Option<f64> {
-        rate(usage.prompt_tokens, self.prefill)
+        rate(usage.prompt_tokens.saturating_sub(usage.cached_tokens), self.prefill)
     }
 
     /// Generated tokens per second after the first one; `None` where there was only one.
@@ -129,7 +150,8 @@ mod tests {
     #[test]
     fn rates_count_the_tokens_that_the_time_was_spent_on() {
         let usage = Usage {
-            prompt_tokens: 100,
+            prompt_tokens: 107,
+            cached_tokens: 7,
             completion_tokens: 11,
         };
         let timings = Timings {
@@ -139,13 +161,14 @@ mod tests {
         };
         assert_eq!(timings.prefill_tok_s(&usage), Some(200.0));
         assert_eq!(timings.decode_tok_s(&usage), Some(5.0));
-        assert_eq!(usage.total_tokens(), 111);
+        assert_eq!(usage.total_tokens(), 118);
     }
 
     #[test]
     fn a_single_token_has_no_decode_rate() {
         let usage = Usage {
             prompt_tokens: 1,
+            cached_tokens: 0,
             completion_tokens: 1,
         };
         assert_eq!(Timings::default().decode_tok_s(&usage), None);

@@ -89,7 +89,7 @@ impl TextGenerator {
         chain(&sampling, &capabilities)?;
         let slots = capabilities.max_sequences.min(limits.running).max(1);
         let admission = Arc::new(Admission::new(slots.saturating_add(limits.waiting)));
-        let worker = Worker::new(model, Arc::clone(&admission), slots, limits.prefill_chunk);
+        let worker = Worker::new(model, Arc::clone(&admission), slots, limits);
         std::thread::Builder::new()
             .name("generator".to_owned())
             .spawn(move || worker.run())
@@ -137,8 +137,8 @@ impl TextGenerator {
     /// * [`GenerateError::Model`], [`GenerateError::Logits`], [`GenerateError::BrokenModel`],
     ///   [`GenerateError::Panicked`], [`GenerateError::WorkerGone`]: it failed on the way.
     ///
-    /// **Cancellation:** dropping the stream frees the request's place and cache before the worker's next
-    /// step.
+    /// **Cancellation:** dropping the stream ends the request before the worker's next step and frees its place; what it
+    /// has run is kept as that of others is.
     pub fn generate_with(
         &self,
         request: GenerateRequest,

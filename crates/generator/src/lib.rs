@@ -8,6 +8,9 @@
 //!
 //! * **A request's result does not depend on its company.** Tokens, cache, random draws and sampler scratch
 //!   belong to the request.
+//! * **What was run is kept**, within [`Limits::prefix_bytes`]: a prompt that begins like an earlier request runs only the
+//!   rest. A row that was run in another batch may differ in its last bits, by the model's kernels; where a seed has to
+//!   repeat an answer to the last near tie, keep nothing.
 //! * **The worker never waits for a reader.** A request whose reader has fallen behind rests; the others go
 //!   on at full speed.
 //! * **Dropping the stream cancels**, before the worker's next step.
@@ -44,6 +47,7 @@ mod stream;
 mod budget;
 mod clock;
 mod detokenizer;
+mod prefixes;
 mod sequence;
 mod step;
 mod stop;
@@ -55,7 +59,7 @@ mod channel;
 mod doorbell;
 mod reply;
 
-pub use chunk::{CandleStringChunk, FinishReason, GenerationEnd, StopCause, Timings, Usage};
+pub use chunk::{CacheMiss, CandleStringChunk, FinishReason, GenerationEnd, StopCause, Timings, Usage};
 pub use error::{GenerateError, TokenPlace};
 pub use generator::TextGenerator;
 pub use limits::Limits;

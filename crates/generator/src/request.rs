@@ -45,7 +45,7 @@ impl From<&[u32]> for PromptInput {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpecialTokens {
     /// Tokens that end the generation. The one that did is counted and reported, its text never shown.
-    /// Empty: only `max_tokens` and the context end it.
+    /// Empty: only stop strings, `max_tokens` and the context end it.
     pub eos: Vec<u32>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A sequence owns everything that its result depends on, so that the result does not depend on who else
 //! is served. How far it has come is one comparison: tokens that its cache does not hold yet are run next,
-//! whether they are a prompt, one new token, or all of them again after the cache was given up.
+//! whether they are a prompt, one new token, or what was not kept of them after the cache was given up.
 
 use std::time::Instant;
 
@@ -13,9 +13,10 @@ use crate::admission::Place;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::detokenizer::Detokenizer;
+use crate::prefixes::Prefixes;
 use crate::reply::Reply;
 use crate::stop::StopMatcher;
-use crate::{CandleStringChunk, FinishReason, GenerateError, GenerationEnd, StopCause, Usage};
+use crate::{CacheMiss, CandleStringChunk, FinishReason, GenerateError, GenerationEnd, StopCause, Usage};
 
 /// Tokens that a sequence makes room for at once, at the most: 4 MiB of them.
 const RESERVED: usize = 1 << 20;
@@ -43,6 +44,8 @@ pub(crate) struct Sequence {
     /// Prompt and generated tokens; at least one more than the cache holds.
     history: Vec<u32>,
     prompt_tokens: usize,
+    /// Prompt tokens that the first cache held, and why not more.
+    reused: Option<(usize, Option<CacheMiss>)>,
     cache: Option<KvCache>,
     ends: Vec<u32>,
     stops: StopMatcher,
@@ -82,6 +85,7 @@ impl Sequence {
         Self {
             history,
             prompt_tokens,
+            reused: None,
             cache: None,
             ends,
             stops,
@@ -113,17 +117,43 @@ impl Sequence {
         self.reply.has_caught_up()
     }
 
-    /// Gives the sequence an empty cache to run with.
-    pub(crate) fn start(&mut self, cache: KvCache) {
+    /// Tokens that may be held already by the cache it is started with: all but the last, whose logits are wanted.
+    pub(crate) fn reusable(&self) -> &[u32] {
+        self.history.split_last().map_or(&[], |(_, rest)| rest)
+    }
+
+    /// Gives the sequence a cache to run with, which holds the first of its [`Self::reusable`] tokens.
+    ///
+    /// * `miss`: why it does not hold all of them.
+    pub(crate) fn start(&mut self, cache: KvCache, miss: Option<CacheMiss>) {
         self.clock.start();
         // The tokens that may come, so that none of them makes the history move; a file may claim any context.
         self.history.reserve_exact(self.budget.left().min(RESERVED));
+        self.reused.get_or_insert((cache.len(), miss));
         self.cache = Some(cache);
     }
 
-    /// Gives the cache up. Started again, the sequence runs all its tokens anew and goes on where it was.
-    pub(crate) fn set_aside(&mut self) {
-        self.cache = None;
+    /// What has been run, with the cache of it, which is taken: the sequence is over without a failure, or is set aside.
+    /// Started again, it goes on where it was.
+    pub(crate) fn take_run(&mut self) -> Option<(&[u32], KvCache)> {
+        let cache = self.cache.take()?;
+        Some((self.history.get(..cache.len())?, cache))
+    }
+
+    /// The tokens of the prompt.
+    pub(crate) fn prompt(&self) -> &[u32] {
+        self.history.get(..self.prompt_tokens).unwrap_or_default()
+    }
+
+    /// A cache of the prompt for those that come while this sequence runs, when just the whole prompt has been run and
+    /// is not kept yet.
+    pub(crate) fn prompt_to_keep(&self, prefixes: &mut Prefixes) -> Option<KvCache> {
+        let cache = self.cache.as_ref()?;
+        let just_run = cache.len() == self.prompt_tokens && self.history.len() == self.prompt_tokens;
+        if !just_run || prefixes.holds(&self.history) {
+            return None;
+        }
+        cache.fork(self.prompt_tokens).ok()
     }
 
     /// Positions that the cache holds.
@@ -158,7 +188,8 @@ impl Sequence {
         let may_stop = index >= self.fewest;
         if !may_stop {
             for &end in &self.ends {
-                if let Some(logit) = row.get_mut(end as usize) {
+                // A NaN stays one: it is an error of the model, whichever token it stands at.
+                if let Some(logit) = row.get_mut(end as usize).filter(|logit| !logit.is_nan()) {
                     *logit = f32::NEG_INFINITY;
                 }
             }
@@ -202,24 +233,29 @@ impl Sequence {
 
     /// Ends the sequence with an error, as the last item of its stream.
     pub(crate) fn fail(&mut self, error: GenerateError) {
-        self.release();
+        self.cache = None;
+        self.place = None;
         self.reply.finish(Err(error));
     }
 
     fn end(&mut self, token: u32, finish: FinishReason, stop: Option<StopCause>) {
+        let (cached_tokens, cache_miss) = self.reused.unwrap_or_default();
         let usage = Usage {
             prompt_tokens: self.prompt_tokens,
+            cached_tokens,
             completion_tokens: self.history.len() - self.prompt_tokens,
         };
         let end = GenerationEnd {
             finish,
             stop,
             usage,
+            cache_miss,
             timings: self.clock.timings(),
             seed: self.seed,
         };
         let chunk = self.chunk(token, Some(end));
-        self.release();
+        // Freed before the reader can know that this sequence is over; the cache is the worker's to keep.
+        self.place = None;
         self.reply.finish(Ok(chunk));
     }
 
@@ -230,11 +266,5 @@ impl Sequence {
             tokens: vec![token],
             end,
         }
-    }
-
-    /// Frees what others may wait for, before the reader can know that this sequence is over.
-    fn release(&mut self) {
-        self.cache = None;
-        self.place = None;
     }
 }

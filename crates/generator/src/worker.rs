@@ -3,7 +3,10 @@
 //! Between two steps requests join and leave. One step is one forward pass over every sequence that can
 //! go on: one token of each that decodes, and a bounded chunk of the prompts. The worker never waits for a
 //! reader: a sequence whose channel is full rests, and gives up its place in the batch, and its cache,
-//! as soon as another request could use it; when the reader has caught up, its tokens are run again.
+//! as soon as another request could use it; when the reader has caught up, what is not kept of it any more is run again.
+//!
+//! What a sequence has run is kept when it ends, however it does but by a failure, and its prompt already when that has
+//! been run: a request that begins alike forks those caches and runs only the rest.
 //!
 //! It sleeps on the doorbell only after it has looked at everything since the last ring, and everything
 //! that could let a sequence go on rings: a request, a reader that makes room, a reader or handle that goes.
@@ -14,12 +17,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use models::{Logits, Model};
+use models::{KvCache, Logits, Model};
 
-use crate::GenerateError;
 use crate::admission::Admission;
+use crate::prefixes::Prefixes;
 use crate::sequence::Sequence;
 use crate::step::{Failure, Pick, Step};
+use crate::{CacheMiss, GenerateError, Limits};
 
 /// The model and the sequences that it serves.
 pub(crate) struct Worker {
@@ -29,6 +33,8 @@ pub(crate) struct Worker {
     slots: usize,
     /// Prompt tokens of one step.
     prefill_chunk: usize,
+    /// What has been run; `None` where it is not kept.
+    prefixes: Option<Prefixes>,
     /// In the order in which they were taken up; each has a cache.
     running: Vec<Sequence>,
     /// Set aside for their readers to catch up; none has a cache.
@@ -46,14 +52,16 @@ impl Worker {
         model: Box<dyn Model>,
         admission: Arc<Admission>,
         slots: usize,
-        prefill_chunk: usize,
+        limits: Limits,
     ) -> Self {
+        let keeps = model.capabilities().fork && limits.prefix_bytes > 0;
         Self {
             step: Step::new(model.capabilities().vocab),
             model,
             admission,
             slots: slots.max(1),
-            prefill_chunk: prefill_chunk.max(1),
+            prefill_chunk: limits.prefill_chunk.max(1),
+            prefixes: keeps.then(|| Prefixes::new(limits.prefix_bytes)),
             running: Vec::new(),
             resting: VecDeque::new(),
             rested_next: false,
@@ -78,8 +86,11 @@ impl Worker {
         }
     }
 
-    /// Frees what is over and what nobody reads any more.
+    /// Frees what is over and what nobody reads any more; what has been run is kept for others.
     fn sweep(&mut self) {
+        for sequence in self.running.iter_mut().filter(|sequence| sequence.is_over()) {
+            keep(&mut self.prefixes, sequence);
+        }
         self.running.retain(|sequence| !sequence.is_over());
         self.resting.retain(|sequence| !sequence.is_over());
         self.admission.sweep();
@@ -94,14 +105,39 @@ impl Worker {
             let Some(mut sequence) = self.candidate() else {
                 return;
             };
-            match catch_unwind(AssertUnwindSafe(|| self.model.new_cache())) {
-                Ok(cache) => {
-                    sequence.start(cache);
+            match catch_unwind(AssertUnwindSafe(|| self.opening(&sequence))) {
+                Ok((cache, miss)) => {
+                    sequence.start(cache, miss);
                     self.running.push(sequence);
                 }
                 Err(panic) => sequence.fail(panicked(panic)),
             }
         }
+    }
+
+    /// A cache to begin with: what an earlier sequence has run of the same tokens, and why not all of them.
+    fn opening(&mut self, sequence: &Sequence) -> (KvCache, Option<CacheMiss>) {
+        let tokens = sequence.reusable();
+        let miss = match &mut self.prefixes {
+            None if !self.model.capabilities().fork => CacheMiss::Unsupported,
+            None => CacheMiss::Off,
+            Some(prefixes) if prefixes.is_empty() => CacheMiss::Empty,
+            Some(prefixes) => {
+                match prefixes.longest(tokens).map(|(cache, common)| cache.fork(common)) {
+                    Some(Ok(cache)) => {
+                        let miss = (cache.len() < tokens.len()).then_some(CacheMiss::Differs);
+                        return (cache, miss);
+                    }
+                    Some(Err(error)) => {
+                        tracing::warn!(%error, "a kept cache cannot be shared");
+                        CacheMiss::Failed
+                    }
+                    None => CacheMiss::Differs,
+                }
+            }
+        };
+        let whole = tokens.is_empty();
+        (self.model.new_cache(), (!whole).then_some(miss))
     }
 
     fn has_candidate(&self) -> bool {
@@ -125,7 +161,7 @@ impl Worker {
             return false;
         };
         let mut sequence = self.running.remove(index);
-        sequence.set_aside();
+        keep(&mut self.prefixes, &mut sequence);
         self.resting.push_back(sequence);
         true
     }
@@ -187,10 +223,16 @@ impl Worker {
             let Some(sequence) = self.running.get_mut(pick.slot) else {
                 continue;
             };
+            let prompt = self.prefixes.as_mut().and_then(|prefixes| sequence.prompt_to_keep(prefixes));
             let row = self.logits.row_mut(row);
             let drawn = catch_unwind(AssertUnwindSafe(|| sequence.accept(row, ready)));
-            if let Err(error) = drawn.unwrap_or_else(|panic| Err(panicked(panic))) {
-                sequence.fail(error);
+            match drawn.unwrap_or_else(|panic| Err(panicked(panic))) {
+                Err(error) => sequence.fail(error),
+                Ok(()) => {
+                    if let (Some(prefixes), Some(cache)) = (&mut self.prefixes, prompt) {
+                        prefixes.insert(sequence.prompt(), cache);
+                    }
+                }
             }
         }
         Ok(())
@@ -219,6 +261,15 @@ impl Worker {
                 sequence.fail(error.clone());
             }
         }
+    }
+}
+
+/// Keeps what a sequence has run, whose cache is taken.
+fn keep(prefixes: &mut Option<Prefixes>, sequence: &mut Sequence) {
+    if let Some((tokens, cache)) = sequence.take_run()
+        && let Some(prefixes) = prefixes
+    {
+        prefixes.insert(tokens, cache);
     }
 }
 

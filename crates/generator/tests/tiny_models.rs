@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use generator::{
-    CandleStringChunk, FinishReason, GenerateRequest, GenerationEnd, Limits, SamplingConfig,
+    CacheMiss, CandleStringChunk, FinishReason, GenerateRequest, GenerationEnd, Limits, SamplingConfig,
     SpecialTokens, TextGenerator,
 };
 use models::synth::{self, Shape};
@@ -77,33 +77,33 @@ fn in_company_every_request_gets_what_it_gets_alone() {
                 )
             })
             .collect();
-        // Few slots and tiny channels: sequences are set aside and run again all the time.
-        let generator = tiny(
-            shape,
-            Limits {
+        // Few slots and tiny channels: sequences are set aside all the time, and run again or found as they were kept.
+        for prefix_bytes in [0, 1 << 15, 1 << 30] {
+            let limits = Limits {
                 running: 3,
                 prefill_chunk: 5,
                 unread: 2,
                 waiting: 20,
-            },
-        );
-        let readers: Vec<_> = requests
-            .into_iter()
-            .map(|request| generator.generate_with(request))
-            .map(|stream| {
-                std::thread::spawn(|| {
-                    read(stream.blocking_iter().map(|chunk| {
-                        std::thread::sleep(std::time::Duration::from_micros(300));
-                        chunk.unwrap()
-                    }))
+                prefix_bytes,
+            };
+            let generator = tiny(shape, limits);
+            let streams = requests.iter().map(|request| generator.generate_with(request.clone()));
+            let readers: Vec<_> = streams
+                .map(|stream| {
+                    std::thread::spawn(|| {
+                        read(stream.blocking_iter().map(|chunk| {
+                            std::thread::sleep(std::time::Duration::from_micros(300));
+                            chunk.unwrap()
+                        }))
+                    })
                 })
-            })
-            .collect();
-        for (reader, (tokens, text, end)) in readers.into_iter().zip(alone) {
-            let together = reader.join().unwrap();
-            assert_eq!(together.0, tokens, "{shape:?}");
-            assert_eq!(together.1, text);
-            assert_eq!(together.2.usage, end.usage);
+                .collect();
+            for (reader, (tokens, text, end)) in readers.into_iter().zip(&alone) {
+                let together = reader.join().unwrap();
+                assert_eq!(together.0, *tokens, "{shape:?}");
+                assert_eq!(together.1, *text);
+                assert_eq!(together.2.usage.total_tokens(), end.usage.total_tokens());
+            }
         }
     }
 }
@@ -152,4 +152,63 @@ fn an_absent_maximum_runs_to_the_end_of_the_context() {
         assert_eq!(tokens.len(), synth::CONTEXT as usize - 6);
         assert_eq!(end.finish, FinishReason::Length);
     }
+}
+
+/// Prompt and what an answer to it ran, as the beginning of the next prompt.
+fn next_turn(prompt: &[u32], answer: &[u32], more: &[u32]) -> Vec<u32> {
+    [prompt, answer, more].concat()
+}
+
+#[test]
+fn a_second_turn_runs_only_what_is_new_and_says_the_same() {
+    for shape in SHAPES {
+        let (keeping, fresh) = (
+            tiny(shape, Limits::default()),
+            tiny(shape, Limits { prefix_bytes: 0, ..Limits::default() }),
+        );
+        let ask = |generator: &TextGenerator, prompt: &[u32]| {
+            let request = GenerateRequest {
+                max_tokens: Some(9),
+                sampling: SamplingConfig {
+                    params: SamplingParams::greedy(),
+                    seed: Some(1),
+                },
+                ..GenerateRequest::new(prompt)
+            };
+            let stream = generator.generate_with(request);
+            let (tokens, _, end) = read(stream.blocking_iter().map(Result::unwrap));
+            (tokens, end)
+        };
+        let first: Vec<u32> = (0..70).map(|at| at * 13 % 64).collect();
+        let (answer, end) = ask(&keeping, &first);
+        assert_eq!((end.usage.cached_tokens, end.cache_miss), (0, Some(CacheMiss::Empty)), "{shape:?}");
+        let second = next_turn(&first, &answer, &[3, 1, 4, 1, 5]);
+        let (again, end) = ask(&keeping, &second);
+        // The last token of the answer was drawn and never run.
+        let run = first.len() + answer.len() - 1;
+        assert_eq!((end.usage.cached_tokens, end.cache_miss), (run, Some(CacheMiss::Differs)), "{shape:?}");
+        assert_eq!(again, ask(&fresh, &second).0, "{shape:?}");
+        let (same, end) = ask(&keeping, &second);
+        assert_eq!((same, end.usage.cached_tokens, end.cache_miss), (again, second.len() - 1, None), "{shape:?}");
+        let (_, end) = ask(&fresh, &second);
+        assert_eq!((end.usage.cached_tokens, end.cache_miss), (0, Some(CacheMiss::Off)), "{shape:?}");
+    }
+}
+
+#[test]
+fn a_budget_of_caches_is_kept() {
+    let shape = SHAPES[0];
+    let one = tiny(shape, Limits::default());
+    let ask = |generator: &TextGenerator, first: u32| {
+        let request = GenerateRequest {
+            max_tokens: Some(2),
+            ..GenerateRequest::new((0..65).map(|at| (first + at) % 64).collect::<Vec<u32>>())
+        };
+        let (_, _, end) = read(generator.generate_with(request).blocking_iter().map(Result::unwrap));
+        end.usage.cached_tokens
+    };
+    assert_eq!((ask(&one, 1), ask(&one, 1)), (0, 64));
+    // Not one block fits.
+    let none = tiny(shape, Limits { prefix_bytes: 1, ..Limits::default() });
+    assert_eq!((ask(&none, 1), ask(&none, 1)), (0, 0));
 }

@@ -170,9 +170,11 @@ impl Session<'_> {
 /// What the last answer took.
 fn figures(summary: &Summary, context: usize) -> String {
     let mut text = format!(
-        "last answer: {} tokens after {} of prompt, in a context of {context}; first token after {:.0} ms",
+        "last answer: {} tokens after {} of prompt, {} of them kept from before, in a context of {context}; first token \
+         after {:.0} ms",
         summary.usage.completion_tokens,
         summary.usage.prompt_tokens,
+        summary.usage.cached_tokens,
         summary.timings.time_to_first_token.as_secs_f64() * 1e3,
     );
     for (name, rate) in [

@@ -85,6 +85,7 @@ struct Record {
 #[derive(Serialize)]
 struct UsageRecord {
     prompt_tokens: usize,
+    cached_tokens: usize,
     completion_tokens: usize,
 }
 
@@ -132,6 +133,7 @@ fn record(
         finish_reason: finish.as_str(),
         usage: UsageRecord {
             prompt_tokens: usage.prompt_tokens,
+            cached_tokens: usage.cached_tokens,
             completion_tokens: usage.completion_tokens,
         },
         timings: TimingsRecord {

@@ -147,6 +147,7 @@ pub(crate) fn finish(finish: FinishReason) -> Chunk {
 
 pub(crate) const USAGE: Usage = Usage {
     prompt_tokens: 3,
+    cached_tokens: 0,
     completion_tokens: 2,
 };
 

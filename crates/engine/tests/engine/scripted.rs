@@ -28,6 +28,7 @@ pub(crate) fn request() -> Request {
 
 pub(crate) const USAGE: Usage = Usage {
     prompt_tokens: 5,
+    cached_tokens: 0,
     completion_tokens: 3,
 };
 
@@ -60,6 +61,7 @@ pub(crate) fn end() -> Generated {
             finish: FinishReason::Stop,
             stop: Some(StopCause::Token(2)),
             usage: USAGE,
+            cache_miss: None,
             timings: timings(),
             seed: 7,
         }),

@@ -68,6 +68,7 @@ fn without_a_call_or_cut_off_the_finish_is_the_generators() {
         finish: FinishReason::Length,
         stop: None,
         usage: USAGE,
+        cache_miss: None,
         timings: timings(),
         seed: 7,
     });

@@ -9,5 +9,6 @@ mod cancelling;
 mod company;
 mod ending;
 mod failing;
+mod keeping;
 mod refusing;
 mod streaming;

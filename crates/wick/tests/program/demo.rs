@@ -31,6 +31,38 @@ fn the_demo_ends_its_answer_by_itself() {
     );
 }
 
+/// What the demo answers to a greeting, greedily and as JSON.
+fn hello(more: &[&str]) -> serde_json::Value {
+    let hello = ["run", "--prompt", "Hello!", "--temperature", "0", "--json"];
+    let ended = wick(&[&hello[..], more].concat());
+    assert!(ended.status.success(), "{ended:?}");
+    serde_json::from_slice(&ended.stdout).expect("one object")
+}
+
+#[test]
+fn a_stop_string_ends_the_text_before_it() {
+    let whole = hello(&[]);
+    let whole = whole["text"].as_str().expect("a string");
+    let last = whole.chars().next_back().expect("an answer").to_string();
+    let stopped = hello(&["--stop", "never written", "--stop", &last]);
+    assert_eq!(stopped["text"], whole.split(&last).next().unwrap_or_default());
+    assert_eq!(stopped["finish_reason"], "stop");
+    let refused = wick(&["run", "--prompt", "Hello!", "--stop", ""]);
+    assert!(!refused.status.success());
+    assert!(refused.stderr.contains("stop is \"\" at index 0"), "{}", refused.stderr);
+}
+
+#[test]
+fn an_answer_goes_on_where_its_end_is_ignored() {
+    let tokens = |more: &[&str]| {
+        let answer = hello(&[&["--max-tokens", "60"], more].concat());
+        answer["usage"]["completion_tokens"].as_u64().expect("a count")
+    };
+    assert!(tokens(&[]) < 30);
+    assert!(tokens(&["--min-tokens", "40"]) >= 40);
+    assert_eq!(tokens(&["--ignore-eos"]), 60);
+}
+
 #[test]
 fn the_demo_can_be_inspected_and_tokenized_by_its_name() {
     let page = wick(&["inspect", "demo"]).text();
