@@ -97,5 +97,6 @@ pub use statistics::Statistics;
 pub use tool::{ToolCall, ToolDefinition};
 
 pub use generator::{
-    AsyncStream, CacheMiss, CandleStringChunk, FinishReason, GenerateError, GenerationEnd, StopCause, Timings, Usage,
+    AsyncStream, CacheMiss, CandleStringChunk, FinishReason, GenerateError, GenerationEnd, StopCause,
+    Timings, Usage,
 };

@@ -130,7 +130,10 @@ pub struct Timings {
 impl Timings {
     /// Prompt tokens that were run, per second; `None` where no time was measured.
     pub fn prefill_tok_s(&self, usage: &Usage) -> Option<f64> {
-        rate(usage.prompt_tokens.saturating_sub(usage.cached_tokens), self.prefill)
+        rate(
+            usage.prompt_tokens.saturating_sub(usage.cached_tokens),
+            self.prefill,
+        )
     }
 
     /// Generated tokens per second after the first one; `None` where there was only one.

@@ -32,7 +32,10 @@ struct Node {
 
 #[derive(Debug)]
 enum Below {
-    Leaf { cache: KvCache, used: u64 },
+    Leaf {
+        cache: KvCache,
+        used: u64,
+    },
     /// Children whose edges begin with different tokens.
     Branch(Vec<Node>),
 }
@@ -80,7 +83,8 @@ impl Prefixes {
 
     /// Whether all of `tokens` are held; counts as a use.
     pub(crate) fn holds(&mut self, tokens: &[u32]) -> bool {
-        self.longest(tokens).is_some_and(|(_, common)| common == tokens.len())
+        self.longest(tokens)
+            .is_some_and(|(_, common)| common == tokens.len())
     }
 
     /// Keeps a cache of these tokens, one of each of its positions; of one that exceeds the budget alone, the beginning.
@@ -141,7 +145,9 @@ impl Node {
             return None;
         };
         let first = tokens.first()?;
-        children.iter().position(|child| child.edge.first() == Some(first))
+        children
+            .iter()
+            .position(|child| child.edge.first() == Some(first))
     }
 
     /// The leaf at or below this node that was used last, with the time: not one that nobody has asked for since, which
@@ -259,7 +265,9 @@ mod tests {
     }
 
     fn found(prefixes: &mut Prefixes, tokens: &[u32]) -> Option<(usize, usize)> {
-        prefixes.longest(tokens).map(|(cache, common)| (cache.len(), common))
+        prefixes
+            .longest(tokens)
+            .map(|(cache, common)| (cache.len(), common))
     }
 
     #[test]
@@ -290,7 +298,11 @@ mod tests {
         prefixes.insert(&[8], cache(1));
         assert_eq!(prefixes.leaves, MOST);
         assert_eq!(found(&mut prefixes, &[7, 0]), Some((2, 2)), "just used");
-        assert_eq!(found(&mut prefixes, &[7, 1]).map(|(_, common)| common), Some(1), "the oldest");
+        assert_eq!(
+            found(&mut prefixes, &[7, 1]).map(|(_, common)| common),
+            Some(1),
+            "the oldest"
+        );
     }
 
     #[test]
@@ -299,7 +311,10 @@ mod tests {
         for token in 10..10 + MOST as u32 - 1 {
             prefixes.insert(&[1, token], cache(2));
         }
-        assert_eq!(found(&mut prefixes, &[1, 5, 5]).map(|(_, common)| common), Some(1));
+        assert_eq!(
+            found(&mut prefixes, &[1, 5, 5]).map(|(_, common)| common),
+            Some(1)
+        );
     }
 
     proptest! {

@@ -215,7 +215,11 @@ impl Sequence {
         if ended || spent {
             self.detokenizer.finish(&mut self.text);
         }
-        let stop = if may_stop { self.stops.push(&mut self.text) } else { None };
+        let stop = if may_stop {
+            self.stops.push(&mut self.text)
+        } else {
+            None
+        };
         if let Some(stop) = stop {
             let cause = StopCause::Text(stop.to_owned());
             self.end(token, FinishReason::Stop, Some(cause));

@@ -134,7 +134,11 @@ mod tests {
                 return (shown, stop);
             }
             let longest = stops.iter().map(String::len).max().unwrap_or(0);
-            assert!(matcher.held.len() < longest.max(1), "held back too much: {:?}", matcher.held);
+            assert!(
+                matcher.held.len() < longest.max(1),
+                "held back too much: {:?}",
+                matcher.held
+            );
         }
         text.clear();
         matcher.finish(&mut text);
@@ -144,7 +148,9 @@ mod tests {
     /// The same by looking at every prefix of the whole text.
     fn naive(stops: &[String], text: &str) -> (String, Option<String>) {
         for end in 0..=text.len() {
-            let ending = stops.iter().filter(|stop| text.as_bytes()[..end].ends_with(stop.as_bytes()));
+            let ending = stops
+                .iter()
+                .filter(|stop| text.as_bytes()[..end].ends_with(stop.as_bytes()));
             if let Some(stop) = ending.rev().max_by_key(|stop| stop.len()) {
                 return (text[..end - stop.len()].to_owned(), Some(stop.clone()));
             }
@@ -159,7 +165,14 @@ mod tests {
     #[test]
     fn text_is_held_back_only_while_it_may_become_a_stop_string() {
         let mut matcher = StopMatcher::new(owned(&["\n\nUser:"]));
-        for (piece, shown) in [("Hello", "Hello"), ("\n", ""), ("x", "\nx"), ("\n\nUs", ""), ("e", ""), ("\n", "\n\nUse")] {
+        for (piece, shown) in [
+            ("Hello", "Hello"),
+            ("\n", ""),
+            ("x", "\nx"),
+            ("\n\nUs", ""),
+            ("e", ""),
+            ("\n", "\n\nUse"),
+        ] {
             let mut text = piece.to_owned();
             assert_eq!(matcher.push(&mut text), None);
             assert_eq!(text, shown, "after {piece:?}");
@@ -172,8 +185,14 @@ mod tests {
     #[test]
     fn the_string_that_is_whole_first_ends_and_of_several_the_longest() {
         let stops = owned(&["cd", "abcd", "bc!"]);
-        assert_eq!(stream(&stops, ["xab", "cd", "bc!"]), ("x".to_owned(), Some("abcd".to_owned())));
-        assert_eq!(stream(&stops, ["x", "bc!"]), ("x".to_owned(), Some("bc!".to_owned())));
+        assert_eq!(
+            stream(&stops, ["xab", "cd", "bc!"]),
+            ("x".to_owned(), Some("abcd".to_owned()))
+        );
+        assert_eq!(
+            stream(&stops, ["x", "bc!"]),
+            ("x".to_owned(), Some("bc!".to_owned()))
+        );
         assert_eq!(stream(&[], ["any", "thing"]), ("anything".to_owned(), None));
     }
 

@@ -122,19 +122,17 @@ impl Worker {
             None if !self.model.capabilities().fork => CacheMiss::Unsupported,
             None => CacheMiss::Off,
             Some(prefixes) if prefixes.is_empty() => CacheMiss::Empty,
-            Some(prefixes) => {
-                match prefixes.longest(tokens).map(|(cache, common)| cache.fork(common)) {
-                    Some(Ok(cache)) => {
-                        let miss = (cache.len() < tokens.len()).then_some(CacheMiss::Differs);
-                        return (cache, miss);
-                    }
-                    Some(Err(error)) => {
-                        tracing::warn!(%error, "a kept cache cannot be shared");
-                        CacheMiss::Failed
-                    }
-                    None => CacheMiss::Differs,
+            Some(prefixes) => match prefixes.longest(tokens).map(|(cache, common)| cache.fork(common)) {
+                Some(Ok(cache)) => {
+                    let miss = (cache.len() < tokens.len()).then_some(CacheMiss::Differs);
+                    return (cache, miss);
                 }
-            }
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "a kept cache cannot be shared");
+                    CacheMiss::Failed
+                }
+                None => CacheMiss::Differs,
+            },
         };
         let whole = tokens.is_empty();
         (self.model.new_cache(), (!whole).then_some(miss))
@@ -223,7 +221,10 @@ impl Worker {
             let Some(sequence) = self.running.get_mut(pick.slot) else {
                 continue;
             };
-            let prompt = self.prefixes.as_mut().and_then(|prefixes| sequence.prompt_to_keep(prefixes));
+            let prompt = self
+                .prefixes
+                .as_mut()
+                .and_then(|prefixes| sequence.prompt_to_keep(prefixes));
             let row = self.logits.row_mut(row);
             let drawn = catch_unwind(AssertUnwindSafe(|| sequence.accept(row, ready)));
             match drawn.unwrap_or_else(|panic| Err(panicked(panic))) {

@@ -87,7 +87,9 @@ fn in_company_every_request_gets_what_it_gets_alone() {
                 prefix_bytes,
             };
             let generator = tiny(shape, limits);
-            let streams = requests.iter().map(|request| generator.generate_with(request.clone()));
+            let streams = requests
+                .iter()
+                .map(|request| generator.generate_with(request.clone()));
             let readers: Vec<_> = streams
                 .map(|stream| {
                     std::thread::spawn(|| {
@@ -164,7 +166,13 @@ fn a_second_turn_runs_only_what_is_new_and_says_the_same() {
     for shape in SHAPES {
         let (keeping, fresh) = (
             tiny(shape, Limits::default()),
-            tiny(shape, Limits { prefix_bytes: 0, ..Limits::default() }),
+            tiny(
+                shape,
+                Limits {
+                    prefix_bytes: 0,
+                    ..Limits::default()
+                },
+            ),
         );
         let ask = |generator: &TextGenerator, prompt: &[u32]| {
             let request = GenerateRequest {
@@ -181,17 +189,33 @@ fn a_second_turn_runs_only_what_is_new_and_says_the_same() {
         };
         let first: Vec<u32> = (0..70).map(|at| at * 13 % 64).collect();
         let (answer, end) = ask(&keeping, &first);
-        assert_eq!((end.usage.cached_tokens, end.cache_miss), (0, Some(CacheMiss::Empty)), "{shape:?}");
+        assert_eq!(
+            (end.usage.cached_tokens, end.cache_miss),
+            (0, Some(CacheMiss::Empty)),
+            "{shape:?}"
+        );
         let second = next_turn(&first, &answer, &[3, 1, 4, 1, 5]);
         let (again, end) = ask(&keeping, &second);
         // The last token of the answer was drawn and never run.
         let run = first.len() + answer.len() - 1;
-        assert_eq!((end.usage.cached_tokens, end.cache_miss), (run, Some(CacheMiss::Differs)), "{shape:?}");
+        assert_eq!(
+            (end.usage.cached_tokens, end.cache_miss),
+            (run, Some(CacheMiss::Differs)),
+            "{shape:?}"
+        );
         assert_eq!(again, ask(&fresh, &second).0, "{shape:?}");
         let (same, end) = ask(&keeping, &second);
-        assert_eq!((same, end.usage.cached_tokens, end.cache_miss), (again, second.len() - 1, None), "{shape:?}");
+        assert_eq!(
+            (same, end.usage.cached_tokens, end.cache_miss),
+            (again, second.len() - 1, None),
+            "{shape:?}"
+        );
         let (_, end) = ask(&fresh, &second);
-        assert_eq!((end.usage.cached_tokens, end.cache_miss), (0, Some(CacheMiss::Off)), "{shape:?}");
+        assert_eq!(
+            (end.usage.cached_tokens, end.cache_miss),
+            (0, Some(CacheMiss::Off)),
+            "{shape:?}"
+        );
     }
 }
 
@@ -204,11 +228,22 @@ fn a_budget_of_caches_is_kept() {
             max_tokens: Some(2),
             ..GenerateRequest::new((0..65).map(|at| (first + at) % 64).collect::<Vec<u32>>())
         };
-        let (_, _, end) = read(generator.generate_with(request).blocking_iter().map(Result::unwrap));
+        let (_, _, end) = read(
+            generator
+                .generate_with(request)
+                .blocking_iter()
+                .map(Result::unwrap),
+        );
         end.usage.cached_tokens
     };
     assert_eq!((ask(&one, 1), ask(&one, 1)), (0, 64));
     // Not one block fits.
-    let none = tiny(shape, Limits { prefix_bytes: 1, ..Limits::default() });
+    let none = tiny(
+        shape,
+        Limits {
+            prefix_bytes: 1,
+            ..Limits::default()
+        },
+    );
     assert_eq!((ask(&none, 1), ask(&none, 1)), (0, 0));
 }

@@ -163,7 +163,11 @@ fn nothing_but_the_budget_ends_a_generation_before_its_fewest_tokens() {
         let answer = read(generator.generate_with(request(min_tokens))).unwrap();
         let tokens = (min_tokens as usize + 1).clamp(bytes + 1, 12);
         assert_eq!(answer.tokens.len(), tokens, "at least {min_tokens}");
-        let ended = if answer.tokens.ends_with(&[END]) { FinishReason::Stop } else { FinishReason::Length };
+        let ended = if answer.tokens.ends_with(&[END]) {
+            FinishReason::Stop
+        } else {
+            FinishReason::Length
+        };
         assert_eq!(answer.end.finish, ended);
     }
 }

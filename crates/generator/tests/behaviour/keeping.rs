@@ -23,7 +23,10 @@ fn a_request_beside_a_running_one_finds_its_prompt() {
     let (_, running) = take(generator.generate_with(greedy(prompt_of(1, 40), 1_000)), 1);
     let answer = read(generator.generate_with(greedy(prompt_of(1, 40), 3))).unwrap();
     assert_eq!(answer.tokens, completion_of(1, 40, 3));
-    assert_eq!((answer.end.usage.cached_tokens, answer.end.cache_miss), (39, None));
+    assert_eq!(
+        (answer.end.usage.cached_tokens, answer.end.cache_miss),
+        (39, None)
+    );
     drop(running);
 }
 
@@ -35,7 +38,10 @@ fn what_a_cancelled_request_has_run_is_kept() {
     drop(cancelled);
     let answer = read(generator.generate_with(greedy(prompt_of(1, 42), 5))).unwrap();
     assert_eq!(answer.tokens, completion_of(1, 42, 5));
-    assert_eq!((answer.end.usage.cached_tokens, answer.end.cache_miss), (41, None));
+    assert_eq!(
+        (answer.end.usage.cached_tokens, answer.end.cache_miss),
+        (41, None)
+    );
 }
 
 #[test]
@@ -71,7 +77,10 @@ fn a_prompt_whose_logits_allow_no_draw_is_not_kept() {
     assert!(matches!(failed, Err(GenerateError::Logits { .. })), "{failed:?}");
     broken.store(false, Ordering::Relaxed);
     let answer = read(generator.generate_with(greedy(prompt_of(1, 9), 2))).unwrap();
-    assert_eq!((answer.end.usage.cached_tokens, answer.end.cache_miss), (0, Some(CacheMiss::Empty)));
+    assert_eq!(
+        (answer.end.usage.cached_tokens, answer.end.cache_miss),
+        (0, Some(CacheMiss::Empty))
+    );
 }
 
 #[test]
@@ -90,5 +99,9 @@ fn a_sequence_that_was_set_aside_goes_on_where_it_was() {
     assert_eq!(read(slow).unwrap().tokens, completion_of(1, 20, 12));
     let steps = watch.log.steps();
     let own = steps.iter().flatten().filter(|run| run.owner() == 1);
-    assert_eq!(own.map(|run| run.tokens.len()).sum::<usize>(), 20 + 12 - 1, "no token is run twice");
+    assert_eq!(
+        own.map(|run| run.tokens.len()).sum::<usize>(),
+        20 + 12 - 1,
+        "no token is run twice"
+    );
 }

@@ -94,7 +94,16 @@ fn stops_and_minima_that_cannot_be_met_are_refused_with_their_value() {
         ..greedy(prompt_of(1, 2), 7)
     };
     let error = refused(request);
-    assert!(matches!(error, GenerateError::InvalidMinTokens { min_tokens: 8, most: 7 }), "{error}");
+    assert!(
+        matches!(
+            error,
+            GenerateError::InvalidMinTokens {
+                min_tokens: 8,
+                most: 7
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[test]

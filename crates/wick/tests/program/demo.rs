@@ -49,7 +49,11 @@ fn a_stop_string_ends_the_text_before_it() {
     assert_eq!(stopped["finish_reason"], "stop");
     let refused = wick(&["run", "--prompt", "Hello!", "--stop", ""]);
     assert!(!refused.status.success());
-    assert!(refused.stderr.contains("stop is \"\" at index 0"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("stop is \"\" at index 0"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]

@@ -43,7 +43,10 @@ fn the_json_object_has_exactly_the_documented_shape() {
         keys(&record),
         ["text", "token_ids", "finish_reason", "usage", "timings"]
     );
-    assert_eq!(keys(&record["usage"]), ["prompt_tokens", "cached_tokens", "completion_tokens"]);
+    assert_eq!(
+        keys(&record["usage"]),
+        ["prompt_tokens", "cached_tokens", "completion_tokens"]
+    );
     assert_eq!(
         keys(&record["timings"]),
         ["load_ms", "ttft_ms", "prefill_tok_s", "decode_tok_s"]
