@@ -31,6 +31,15 @@ fn the_demo_ends_its_answer_by_itself() {
     );
 }
 
+#[test]
+fn a_calculation_is_refused_where_no_tool_is_declared() {
+    let ended = wick(&["run", "--prompt", "What is 12 plus 30?", "--temperature", "0"]);
+    assert!(ended.status.success(), "{ended:?}");
+    let text = String::from_utf8(ended.stdout).expect("output is UTF-8");
+    assert!(!text.contains("<tool_call>"), "{text}");
+    assert!(text.contains("no tool") || text.contains("cannot"), "{text}");
+}
+
 /// What the demo answers to a greeting, greedily and as JSON.
 fn hello(more: &[&str]) -> serde_json::Value {
     let hello = ["run", "--prompt", "Hello!", "--temperature", "0", "--json"];
