@@ -9,26 +9,17 @@
     reason = "a bench reports on the terminal and stops at a fault"
 )]
 
+mod logits;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor};
 use candle_transformers::generation::{LogitsProcessor, Sampling};
 use criterion::{Bencher, Criterion};
-use simd_sampling::random::{Use, uniform};
 use simd_sampling::{Level, Penalties, SamplerChain, SamplingParams, max_at};
 
 const VOCAB: usize = 151_936;
-
-/// Normal deviates times 3, by Box and Muller.
-fn row() -> Vec<f32> {
-    (0..VOCAB as u64)
-        .map(|i| {
-            let (u, angle) = (1.0 - uniform(5, i, Use::Draw), uniform(5, i, Use::Xtc));
-            (3.0 * (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()) as f32
-        })
-        .collect()
-}
 
 /// The chains by name; the draw is part of each.
 fn chains() -> Vec<(&'static str, SamplingParams)> {
@@ -180,7 +171,7 @@ fn multiples(row: &[f32]) {
 }
 
 fn main() {
-    let row = row();
+    let row = logits::row(VOCAB);
     let mut criterion = Criterion::default().configure_from_args();
     ours(&mut criterion, &row);
     candle(&mut criterion, &row);
