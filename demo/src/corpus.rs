@@ -29,15 +29,15 @@ use tools::Service;
 
 /// How often a skill is drawn, in a hundred.
 pub const SHARES: [(u32, Skill); 10] = [
-    (15, Skill::Arithmetic),
-    (12, Skill::Conversion),
-    (8, Skill::Time),
-    (9, Skill::Weather),
-    (17, Skill::TwoCalls),
+    (14, Skill::Arithmetic),
+    (13, Skill::Conversion),
+    (7, Skill::Time),
+    (8, Skill::Weather),
+    (20, Skill::TwoCalls),
     (10, Skill::Refusal),
-    (10, Skill::FollowUp),
-    (8, Skill::Story),
-    (6, Skill::SmallTalk),
+    (11, Skill::FollowUp),
+    (7, Skill::Story),
+    (5, Skill::SmallTalk),
     (5, Skill::Project),
 ];
 
@@ -46,16 +46,16 @@ pub const LATE: u64 = 106 * 1024;
 
 /// How often a skill is drawn late, in a hundred: what is still hard when tools are called well.
 pub const LATE_SHARES: [(u32, Skill); 10] = [
-    (3, Skill::Arithmetic),
-    (6, Skill::Conversion),
-    (2, Skill::Time),
-    (3, Skill::Weather),
-    (8, Skill::TwoCalls),
-    (14, Skill::Refusal),
-    (40, Skill::FollowUp),
-    (14, Skill::Story),
-    (4, Skill::SmallTalk),
-    (6, Skill::Project),
+    (6, Skill::Arithmetic),
+    (14, Skill::Conversion),
+    (4, Skill::Time),
+    (5, Skill::Weather),
+    (22, Skill::TwoCalls),
+    (9, Skill::Refusal),
+    (28, Skill::FollowUp),
+    (6, Skill::Story),
+    (3, Skill::SmallTalk),
+    (3, Skill::Project),
 ];
 
 /// Names of all tools that dialogues declare.

@@ -35,7 +35,7 @@ enum Task {
         #[arg(long, default_value_t = 1, conflicts_with = "resume")]
         seed: u64,
         /// Steps of about 2,000 tokens
-        #[arg(long, default_value_t = 13_000, conflicts_with = "resume")]
+        #[arg(long, default_value_t = 13_600, conflicts_with = "resume")]
         steps: u32,
         /// Highest learning rate
         #[arg(long, default_value_t = 3e-3, conflicts_with = "resume")]
@@ -95,7 +95,7 @@ fn skill(name: &str) -> Result<Skill, String> {
 }
 
 /// Seed of the prompts of an examination.
-const EXAMINED: u64 = 2_000_003;
+const EXAMINED: u64 = 3_000_017;
 /// Folder of a run.
 const RUN: &str = "target/demo";
 /// The model in this repository.
