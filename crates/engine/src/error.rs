@@ -217,7 +217,8 @@ impl From<GenerateError> for EngineError {
             GenerateError::Panicked { message } => return EngineError::Panicked { message },
             GenerateError::Params(_)
             | GenerateError::TokenOutOfVocabulary { .. }
-            | GenerateError::Encode(_) => BackendErrorKind::Request,
+            | GenerateError::Encode(_)
+            | GenerateError::CacheTooLarge { .. } => BackendErrorKind::Request,
             GenerateError::Overloaded { .. } => BackendErrorKind::Overloaded,
             GenerateError::Thread(_) | GenerateError::WorkerGone => BackendErrorKind::Unavailable,
             _ => BackendErrorKind::Internal,

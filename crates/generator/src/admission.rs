@@ -95,6 +95,11 @@ impl Admission {
         self.door().waiting.pop_front()
     }
 
+    /// Puts a sequence back in the place that [`Self::next`] took it from.
+    pub(crate) fn put_back(&self, sequence: Sequence) {
+        self.door().waiting.push_front(sequence);
+    }
+
     /// Whether a sequence waits.
     pub(crate) fn has_waiting(&self) -> bool {
         !self.door().waiting.is_empty()

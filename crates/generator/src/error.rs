@@ -65,6 +65,18 @@ pub enum GenerateError {
         /// The most that are held.
         limit: usize,
     },
+    /// The request's cache could become larger than all running caches together may be.
+    #[error(
+        "{positions} tokens of prompt and completion need a cache of {needed} bytes, and no more than {most} may be used"
+    )]
+    CacheTooLarge {
+        /// Positions of the cache at its longest.
+        positions: usize,
+        /// Bytes of so many positions.
+        needed: usize,
+        /// The bytes that running caches may have.
+        most: usize,
+    },
     /// The model computes on another device than the one asked for.
     #[error("the model computes on {found}, not on {wanted}")]
     DeviceMismatch {

@@ -5,10 +5,11 @@
 //! whose streams are still held are served to their end; then, or when the last stream is dropped, the
 //! thread ends and the model with it. Nothing waits for that.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use models::{Capabilities, Device, Model, Tokenizer};
+use models::{Capabilities, Device, KvCache, Model, Tokenizer};
 use simd_sampling::SamplerChain;
 
 use crate::admission::Admission;
@@ -40,6 +41,10 @@ struct Shared {
     capabilities: Capabilities,
     sampling: SamplingConfig,
     limits: Limits,
+    /// An empty cache, which knows how large one becomes.
+    cache: KvCache,
+    /// Bytes that the caches of running sequences may come to have.
+    cache_bytes: usize,
 }
 
 impl Drop for Shared {
@@ -89,7 +94,11 @@ impl TextGenerator {
         chain(&sampling, &capabilities)?;
         let slots = capabilities.max_sequences.min(limits.running).max(1);
         let admission = Arc::new(Admission::new(slots.saturating_add(limits.waiting)));
-        let worker = Worker::new(model, Arc::clone(&admission), slots, limits);
+        // A model that cannot make one will say so to every request.
+        let cache = catch_unwind(AssertUnwindSafe(|| model.new_cache()));
+        let cache = cache.unwrap_or_else(|_| KvCache::counting());
+        let cache_bytes = limits.running_bytes();
+        let worker = Worker::new(model, Arc::clone(&admission), slots, cache_bytes, limits);
         std::thread::Builder::new()
             .name("generator".to_owned())
             .spawn(move || worker.run())
@@ -101,6 +110,8 @@ impl TextGenerator {
                 capabilities,
                 sampling,
                 limits,
+                cache,
+                cache_bytes,
             }),
         })
     }
@@ -131,8 +142,8 @@ impl TextGenerator {
     /// Errors come in the stream, as its only or last item.
     /// * [`GenerateError::InvalidMaxTokens`], [`GenerateError::InvalidMinTokens`], [`GenerateError::EmptyStop`],
     ///   [`GenerateError::TokenOutOfVocabulary`], [`GenerateError::Params`], [`GenerateError::Encode`],
-    ///   [`GenerateError::EmptyPrompt`], [`GenerateError::ContextOverflow`]: the request cannot be served; nothing was
-    ///   done.
+    ///   [`GenerateError::EmptyPrompt`], [`GenerateError::ContextOverflow`], [`GenerateError::CacheTooLarge`]: the
+    ///   request cannot be served; nothing was done.
     /// * [`GenerateError::Overloaded`]: not now.
     /// * [`GenerateError::Model`], [`GenerateError::Logits`], [`GenerateError::BrokenModel`],
     ///   [`GenerateError::Panicked`], [`GenerateError::WorkerGone`]: it failed on the way.
@@ -172,6 +183,8 @@ impl TextGenerator {
             tokenizer,
             capabilities,
             limits,
+            cache,
+            cache_bytes: allowed,
             ..
         } = &*self.shared;
         let GenerateRequest {
@@ -204,6 +217,16 @@ impl TextGenerator {
         if fewest > most {
             return Err(GenerateError::InvalidMinTokens { min_tokens, most });
         }
+        // The last token is drawn and never run.
+        let positions = prompt.len() + budget.left() - 1;
+        let cache_bytes = cache.bytes_for(positions);
+        if cache_bytes > *allowed {
+            return Err(GenerateError::CacheTooLarge {
+                positions,
+                needed: cache_bytes,
+                most: *allowed,
+            });
+        }
         let place = admission.place()?;
 
         let (sender, receiver) = channel(limits.unread, Arc::clone(admission.bell()));
@@ -213,6 +236,7 @@ impl TextGenerator {
             stops: StopMatcher::new(stop),
             fewest,
             budget,
+            cache_bytes,
             chain,
             seed: sampling.seed_or_fresh(),
             tokenizer: tokenizer.clone(),

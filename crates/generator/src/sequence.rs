@@ -31,6 +31,8 @@ pub(crate) struct Opening {
     /// Tokens before which nothing but the budget ends the generation.
     pub(crate) fewest: usize,
     pub(crate) budget: Budget,
+    /// Bytes that the cache may come to have.
+    pub(crate) cache_bytes: usize,
     pub(crate) chain: SamplerChain,
     pub(crate) seed: u64,
     pub(crate) tokenizer: Tokenizer,
@@ -51,6 +53,7 @@ pub(crate) struct Sequence {
     stops: StopMatcher,
     fewest: usize,
     budget: Budget,
+    cache_bytes: usize,
     chain: SamplerChain,
     seed: u64,
     tokenizer: Tokenizer,
@@ -70,6 +73,7 @@ impl Sequence {
             stops,
             fewest,
             budget,
+            cache_bytes,
             chain,
             seed,
             tokenizer,
@@ -91,6 +95,7 @@ impl Sequence {
             stops,
             fewest,
             budget,
+            cache_bytes,
             chain,
             seed,
             tokenizer,
@@ -115,6 +120,11 @@ impl Sequence {
     /// Whether the reader has caught up with a sequence that was set aside.
     pub(crate) fn has_caught_up(&self) -> bool {
         self.reply.has_caught_up()
+    }
+
+    /// Bytes that the cache may come to have.
+    pub(crate) fn cache_bytes(&self) -> usize {
+        self.cache_bytes
     }
 
     /// Tokens that may be held already by the cache it is started with: all but the last, whose logits are wanted.

@@ -31,6 +31,8 @@ pub(crate) struct Worker {
     admission: Arc<Admission>,
     /// Sequences of one forward pass, hence caches.
     slots: usize,
+    /// Bytes that the caches of all running sequences may come to have.
+    cache_bytes: usize,
     /// Prompt tokens of one step.
     prefill_chunk: usize,
     /// What has been run; `None` where it is not kept.
@@ -52,6 +54,7 @@ impl Worker {
         model: Box<dyn Model>,
         admission: Arc<Admission>,
         slots: usize,
+        cache_bytes: usize,
         limits: Limits,
     ) -> Self {
         let keeps = model.capabilities().fork && limits.prefix_bytes > 0;
@@ -60,6 +63,7 @@ impl Worker {
             model,
             admission,
             slots: slots.max(1),
+            cache_bytes,
             prefill_chunk: limits.prefill_chunk.max(1),
             prefixes: keeps.then(|| Prefixes::new(limits.prefix_bytes)),
             running: Vec::new(),
@@ -102,9 +106,15 @@ impl Worker {
             if self.running.len() >= self.slots && !self.set_one_aside() {
                 return;
             }
-            let Some(mut sequence) = self.candidate() else {
+            let Some((mut sequence, rested)) = self.candidate() else {
                 return;
             };
+            while !self.fits(&sequence) {
+                if !self.set_one_aside() {
+                    self.put_back(sequence, rested);
+                    return;
+                }
+            }
             match catch_unwind(AssertUnwindSafe(|| self.opening(&sequence))) {
                 Ok((cache, miss)) => {
                     sequence.start(cache, miss);
@@ -142,15 +152,35 @@ impl Worker {
         self.admission.has_waiting() || self.resting.iter().any(Sequence::has_caught_up)
     }
 
-    /// The next sequence to take up: rested and waiting ones in turns, each in their order.
-    fn candidate(&mut self) -> Option<Sequence> {
+    /// The next sequence to take up: rested and waiting ones in turns, each in their order; and whether it had rested.
+    fn candidate(&mut self) -> Option<(Sequence, bool)> {
         let rested = self.resting.iter().position(Sequence::has_caught_up);
         let sequence = match rested {
-            Some(index) if self.rested_next => self.resting.remove(index),
-            rested => self.admission.next().or_else(|| self.resting.remove(rested?)),
+            Some(index) if self.rested_next => self.resting.remove(index).map(|sequence| (sequence, true)),
+            rested => {
+                let waiting = self.admission.next().map(|sequence| (sequence, false));
+                waiting.or_else(|| Some((self.resting.remove(rested?)?, true)))
+            }
         };
         self.rested_next = !self.rested_next;
         sequence
+    }
+
+    /// Leaves a candidate where it was: it is the next one again, so that smaller ones do not pass it for ever.
+    fn put_back(&mut self, sequence: Sequence, rested: bool) {
+        if rested {
+            self.resting.push_front(sequence);
+        } else {
+            self.admission.put_back(sequence);
+        }
+        self.rested_next = rested;
+    }
+
+    /// Whether the cache of one more sequence finds room beside those that run, however long all of them become.
+    fn fits(&self, sequence: &Sequence) -> bool {
+        let taken = self.running.iter().map(Sequence::cache_bytes);
+        let needed = taken.fold(sequence.cache_bytes(), usize::saturating_add);
+        self.running.is_empty() || needed <= self.cache_bytes
     }
 
     /// Sets the first running sequence aside whose reader holds it up; says whether there was one.

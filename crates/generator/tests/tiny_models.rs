@@ -2,19 +2,36 @@
 //! caches, batches and resumed sequences give what a lone run gives.
 #![allow(clippy::unwrap_used)]
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use generator::{
-    CacheMiss, CandleStringChunk, FinishReason, GenerateRequest, GenerationEnd, Limits, SamplingConfig,
-    SpecialTokens, TextGenerator,
+    CacheMiss, CandleStringChunk, FinishReason, GenerateError, GenerateRequest, GenerationEnd, Limits,
+    SamplingConfig, SpecialTokens, TextGenerator,
 };
 use models::synth::{self, Shape};
-use models::{Device, GgufFile, ModelFactory, Tokenizer};
+use models::{
+    Capabilities, Device, GgufFile, KvCache, Logits, Model, ModelError, ModelFactory, Rows, SequenceStep,
+    Tokenizer,
+};
 use simd_sampling::SamplingParams;
 
 const SHAPES: [Shape; 2] = [Shape::TinyLlama, Shape::TinyQwen3];
 
 fn tiny(shape: Shape, limits: Limits) -> TextGenerator {
+    let (model, tokenizer) = loaded(shape);
+    generator(model, tokenizer, limits)
+}
+
+fn generator(model: Box<dyn Model>, tokenizer: Tokenizer, limits: Limits) -> TextGenerator {
+    let sampling = SamplingConfig {
+        params: SamplingParams::greedy(),
+        seed: None,
+    };
+    TextGenerator::with_limits(model, tokenizer, Device::Cpu, sampling, limits).unwrap()
+}
+
+fn loaded(shape: Shape) -> (Box<dyn Model>, Tokenizer) {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = format!("generator-tiny-{}-{number}.gguf", std::process::id());
@@ -23,12 +40,7 @@ fn tiny(shape: Shape, limits: Limits) -> TextGenerator {
     let file = GgufFile::open(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     let model = ModelFactory::from_gguf(&file, &Device::Cpu, &mut |_| ()).unwrap();
-    let tokenizer = Tokenizer::from_gguf(&file).unwrap();
-    let sampling = SamplingConfig {
-        params: SamplingParams::greedy(),
-        seed: None,
-    };
-    TextGenerator::with_limits(model, tokenizer, Device::Cpu, sampling, limits).unwrap()
+    (model, Tokenizer::from_gguf(&file).unwrap())
 }
 
 fn requests(vocab: usize) -> Vec<GenerateRequest> {
@@ -84,6 +96,7 @@ fn in_company_every_request_gets_what_it_gets_alone() {
                 prefill_chunk: 5,
                 unread: 2,
                 waiting: 20,
+                cache_bytes: None,
                 prefix_bytes,
             };
             let generator = tiny(shape, limits);
@@ -246,4 +259,109 @@ fn a_budget_of_caches_is_kept() {
         },
     );
     assert_eq!((ask(&none, 1), ask(&none, 1)), (0, 0));
+}
+
+/// A model that notes the most bytes that the caches of a step had.
+struct Weighed {
+    model: Box<dyn Model>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Model for Weighed {
+    fn forward(
+        &mut self,
+        batch: &mut [SequenceStep<'_>],
+        rows: Rows<'_>,
+        out: &mut Logits,
+    ) -> Result<(), ModelError> {
+        self.model.forward(batch, rows, out)?;
+        let bytes = batch.iter().map(|step| step.cache.bytes()).sum();
+        self.most.fetch_max(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn new_cache(&self) -> KvCache {
+        self.model.new_cache()
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        self.model.capabilities()
+    }
+}
+
+#[test]
+fn caches_of_running_sequences_stay_within_their_bytes_and_everybody_is_served() {
+    let shape = SHAPES[1];
+    let one = tiny(shape, Limits::default());
+    let requests = requests(one.capabilities().vocab);
+    let alone: Vec<_> = requests
+        .iter()
+        .map(|request| {
+            read(
+                one.generate_with(request.clone())
+                    .blocking_iter()
+                    .map(Result::unwrap),
+            )
+        })
+        .collect();
+    let longest = requests
+        .iter()
+        .zip(0..)
+        .map(|(request, index)| 17 * index + request.max_tokens.unwrap() as usize)
+        .max()
+        .unwrap();
+    for sequences in [1, 2, 100] {
+        let (model, tokenizer) = loaded(shape);
+        let cache_bytes = sequences * model.new_cache().bytes_for(longest);
+        let most = Arc::default();
+        let model = Box::new(Weighed {
+            model,
+            most: Arc::clone(&most),
+        });
+        let limits = Limits {
+            cache_bytes: Some(cache_bytes),
+            unread: 3,
+            ..Limits::default()
+        };
+        let generator = generator(model, tokenizer, limits);
+        let streams: Vec<_> = requests
+            .iter()
+            .map(|request| generator.generate_with(request.clone()))
+            .collect();
+        // Read one after the other: those that are not read yet fill their channels and have to give way.
+        for (stream, (tokens, text, _)) in streams.into_iter().zip(&alone) {
+            let (found, shown, _) = read(stream.blocking_iter().map(Result::unwrap));
+            assert_eq!((&found, &shown), (tokens, text));
+        }
+        let most = most.load(Ordering::Relaxed);
+        assert!(most > 0 && most <= cache_bytes, "{most} of {cache_bytes}");
+    }
+}
+
+#[test]
+fn a_cache_that_could_never_fit_is_refused_with_its_size() {
+    let shape = SHAPES[0];
+    let block = loaded(shape).0.new_cache().bytes_for(1);
+    let limits = Limits {
+        cache_bytes: Some(block),
+        ..Limits::default()
+    };
+    let generator = tiny(shape, limits);
+    let ask = |max_tokens| {
+        let request = GenerateRequest {
+            max_tokens: Some(max_tokens),
+            ..GenerateRequest::new(vec![1; 60])
+        };
+        generator.generate_with(request).blocking_iter().next().unwrap()
+    };
+    assert!(ask(5).is_ok(), "64 positions are one block");
+    let Err(GenerateError::CacheTooLarge {
+        positions,
+        needed,
+        most,
+    }) = ask(6)
+    else {
+        panic!("65 positions need two blocks");
+    };
+    assert_eq!((positions, needed, most), (65, 2 * block, block));
 }

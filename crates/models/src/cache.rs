@@ -212,6 +212,15 @@ impl KvCache {
             .map_or(0, |store| store.blocks.len() * store.layout.block_bytes())
     }
 
+    /// Bytes that this cache would hold on to with so many positions, the same for every cache of a model.
+    pub fn bytes_for(&self, positions: usize) -> usize {
+        self.store.as_ref().map_or(0, |store| {
+            positions
+                .div_ceil(BLOCK)
+                .saturating_mul(store.layout.block_bytes())
+        })
+    }
+
     /// Bytes of the blocks that these caches hold on to, each block counted once however many share it.
     pub fn bytes_together<'c>(caches: impl IntoIterator<Item = &'c KvCache>) -> usize {
         let mut counted = HashSet::new();

@@ -17,6 +17,7 @@ use crate::qwen3::{Qwen3, Sparse};
 use crate::rope::Pairs;
 use crate::shape::DenseShape;
 use crate::{Capabilities, Device, Model, ModelError};
+pub use memory::free_memory;
 use plan::Planned;
 pub use plan::{HeldWeights, LoadOptions, LoadProgress, ModelPlan, Residence};
 

@@ -141,6 +141,7 @@ fn a_storm_of_dropped_streams_leaves_nothing_behind() {
         waiting: 40,
         unread: 3,
         prefill_chunk: 8,
+        cache_bytes: None,
         prefix_bytes: 0,
     };
     let generator = model.generator(limits);

@@ -8,7 +8,7 @@ const SHARE: u64 = 2;
 /// Decoded where `bytes` leave as much memory free again, else mapped; decoded where the system does not say how
 /// much it has and they are no more than a gibibyte.
 pub(super) fn holding(bytes: u64) -> Holding {
-    let limit = available().map_or(1 << 30, |free| free / SHARE);
+    let limit = free_memory().map_or(1 << 30, |free| free / SHARE);
     if bytes <= limit {
         Holding::Decoded
     } else {
@@ -18,7 +18,9 @@ pub(super) fn holding(bytes: u64) -> Holding {
 
 /// Bytes that this process could be given without swapping: what the system has free, or less where the control
 /// group that it runs in is limited to less.
-fn available() -> Option<u64> {
+///
+/// `None` where the system does not say: only Linux does.
+pub fn free_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
