@@ -43,10 +43,10 @@ pub(crate) struct Options {
     #[arg(long, default_value = "all")]
     suite: Suite,
     /// Whom to measure beside us, separated by commas: without it, candle and those that `cargo xtask peers` has
-    /// installed.
+    /// installed; in a quick run not mistral.rs.
     #[arg(long, value_delimiter = ',')]
     peers: Vec<Peer>,
-    /// Shorter prompts, and one turn each with less time.
+    /// Shorter prompts, one turn each with less time, and fewer settings of llama.cpp.
     #[arg(long)]
     quick: bool,
     /// Only models whose name contains this.
@@ -114,7 +114,7 @@ impl Sizes {
                 repeat: 2,
                 turns: 1,
                 threads,
-                limit: Duration::from_secs(45),
+                limit: Duration::from_secs(40),
             }
         } else {
             Self {
@@ -142,7 +142,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let limits = limits(sizes.threads)?;
     let mut rows = Vec::new();
     if options.suite != Suite::Sampling {
-        let contestants = contestants(&options.peers)?;
+        let contestants = contestants(options)?;
         for subject in subjects::ALL
             .iter()
             .filter(|subject| subject.name().contains(&options.only))
@@ -251,13 +251,18 @@ impl Contestant {
 }
 
 /// Us, and every way to run each peer.
-fn contestants(peers: &[Peer]) -> Result<Vec<Contestant>> {
+fn contestants(options: &Options) -> Result<Vec<Contestant>> {
+    let (peers, quick) = (&options.peers, options.quick);
     let mut contestants = vec![Contestant {
         name: OURS,
         program: ours::build()?,
         engine: Engine::Ours,
     }];
-    let asked = |peer| peers.is_empty() || peers.contains(&peer);
+    let asked = |peer| match peers.as_slice() {
+        // With its turns a quick run would not end within a quarter of an hour.
+        [] => !(quick && peer == Peer::MistralRs),
+        named => named.contains(&peer),
+    };
     if asked(Peer::Candle) {
         contestants.push(Contestant {
             name: candle::NAME,
@@ -282,7 +287,13 @@ fn contestants(peers: &[Peer]) -> Result<Vec<Contestant>> {
         });
     }
     if let Some(program) = installed(Peer::LlamaCpp, super::peers::llama_bench())? {
-        contestants.extend(llama_cpp::SETTINGS.map(|(name, settings)| Contestant {
+        let settings = llama_cpp::SETTINGS.into_iter();
+        let settings = settings.take(if quick {
+            llama_cpp::QUICK
+        } else {
+            llama_cpp::SETTINGS.len()
+        });
+        contestants.extend(settings.map(|(name, settings)| Contestant {
             name,
             program: program.clone(),
             engine: Engine::LlamaCpp(settings),

@@ -23,6 +23,9 @@ pub(super) const SETTINGS: [(&str, &[&str]); 4] = [
     ("llama.cpp, neither", &["--repack", "0", "--flash-attn", "off"]),
 ];
 
+/// Settings of a quick run: the first so many, each with at most one thing turned off.
+pub(super) const QUICK: usize = 3;
+
 /// One turn.
 pub(super) fn turn(
     program: &Path,
