@@ -25,7 +25,9 @@ pub(super) struct Ended {
 /// Where it cannot start, fails, or takes longer than `limit`, after which it is ended.
 pub(super) fn run(mut command: Command, limit: Duration) -> Result<Ended> {
     let name = command.get_program().to_string_lossy().into_owned();
+    // The last line that it prints is to be what went wrong, not the end of a backtrace.
     let mut child = command
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
