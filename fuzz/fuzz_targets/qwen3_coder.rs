@@ -37,14 +37,13 @@ fn read<'a>(pieces: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
     for (token, piece) in (0..).zip(pieces) {
         pushed.push(token);
         let chunk = CandleStringChunk {
-            choice: 0,
             text: piece.to_owned(),
             tokens: vec![token],
-            end: None,
+            ..CandleStringChunk::default()
         };
         parser.push(&chunk, &mut events);
     }
-    parser.finish(&mut events);
+    parser.finish(0, &mut events);
     let (mut joined, mut tokens) = (Vec::<(String, String)>::new(), Vec::new());
     let (mut calls, mut streamed) = (0, String::new());
     while let Some(event) = events.pop() {

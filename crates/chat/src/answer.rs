@@ -111,7 +111,9 @@ impl<'a> Answer<'a> {
                 self.finish = Some(finish);
                 None
             }
-            CandleCompletionChunk::Complete { usage, timings, seed } => {
+            CandleCompletionChunk::Complete {
+                usage, timings, seed, ..
+            } => {
                 let fault = "has no finish before the end";
                 let finish = self.finish.ok_or(EngineError::OutOfOrder { choice: 0, fault })?;
                 let summary = Summary {

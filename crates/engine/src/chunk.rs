@@ -11,9 +11,10 @@
 //!
 //! **Each token of a completion is in exactly one chunk's [`tokens`](CandleCompletionChunk::tokens)**, in order,
 //! where the backend knows them: in the first text, reasoning or arguments that came with it or after it, or
-//! in an empty text at the end.
+//! in an empty text at the end. Where log-probabilities are asked for, those of a token come before the chunk that it is
+//! in: the `n`-th of a choice are those of its `n`-th token.
 
-use generator::{FinishReason, StopCause, Timings, Usage};
+use generator::{CacheMiss, Drafts, FinishReason, StopCause, Timings, TokenLogprobs, Usage};
 
 use crate::tool::ToolCall;
 
@@ -71,6 +72,13 @@ pub enum CandleCompletionChunk {
         /// The whole call.
         call: ToolCall,
     },
+    /// What the model gave the next tokens of a choice, where it was asked for.
+    Logprobs {
+        /// Which of the answers asked for, from 0.
+        choice: u32,
+        /// One for each token, in order.
+        logprobs: Vec<TokenLogprobs>,
+    },
     /// A choice has ended; no piece of it follows.
     Finish {
         /// Which of the answers asked for, from 0.
@@ -83,12 +91,16 @@ pub enum CandleCompletionChunk {
     },
     /// The completion has ended; the last item of a stream that succeeds.
     Complete {
-        /// Tokens read and generated.
+        /// Tokens read and generated; those generated of all choices together.
         usage: Usage,
-        /// Where the time went.
+        /// Where the time went: until the first token of any choice, and until the last of any.
         timings: Timings,
-        /// Seed that the draws were made with, where the backend tells.
+        /// Seed that the draws of choice 0 were made with, where the backend tells; choice `n` draws with `n` more.
         seed: Option<u64>,
+        /// Why no more of the prompt was taken from an earlier request's cache, where the backend tells.
+        cache_miss: Option<CacheMiss>,
+        /// Tokens that were guessed, of all choices together.
+        drafts: Drafts,
     },
 }
 
@@ -109,8 +121,8 @@ impl CandleCompletionChunk {
         }
     }
 
-    /// Ids of the tokens consumed for this chunk; none for the begin and end of a call, and for the two
-    /// kinds of end.
+    /// Ids of the tokens consumed for this chunk; none for the begin and end of a call, for log-probabilities, and for
+    /// the two kinds of end.
     pub fn tokens(&self) -> &[u32] {
         match self {
             CandleCompletionChunk::Text { tokens, .. }
@@ -118,6 +130,7 @@ impl CandleCompletionChunk {
             | CandleCompletionChunk::ToolCallDelta { tokens, .. } => tokens,
             CandleCompletionChunk::ToolCallStart { .. }
             | CandleCompletionChunk::ToolCallComplete { .. }
+            | CandleCompletionChunk::Logprobs { .. }
             | CandleCompletionChunk::Finish { .. }
             | CandleCompletionChunk::Complete { .. } => &[],
         }

@@ -60,8 +60,8 @@ impl Engine {
     where
         F: FnOnce() -> AsyncStream<Result<CandleStringChunk, GenerateError>> + Send + 'static,
     {
-        let parser = request.into_parser();
-        self.watch(move || Parsed::new(generation(), parser))
+        let (parser, choices) = request.into_parts();
+        self.watch(move || Parsed::new(generation(), parser, choices))
     }
 
     /// Streams the completion of a backend that speaks chunks itself, such as a remote engine: the same

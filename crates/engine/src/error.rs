@@ -207,6 +207,20 @@ impl From<GenerateError> for EngineError {
                     expected: "no more than can be generated",
                 };
             }
+            GenerateError::InvalidChoices { choices, most } => {
+                return EngineError::InvalidParameter {
+                    field: "choices",
+                    value: format!("{choices} where {most} run at once"),
+                    expected: "at least 1 and no more than run at once",
+                };
+            }
+            GenerateError::InvalidLogprobs { top, vocab } => {
+                return EngineError::InvalidParameter {
+                    field: "logprobs",
+                    value: format!("{top} where there are {vocab} tokens"),
+                    expected: "no more than there are tokens",
+                };
+            }
             GenerateError::EmptyStop { index } => {
                 return EngineError::InvalidParameter {
                     field: "stop",
@@ -220,6 +234,8 @@ impl From<GenerateError> for EngineError {
             | GenerateError::Encode(_)
             | GenerateError::CacheTooLarge { .. } => BackendErrorKind::Request,
             GenerateError::Overloaded { .. } => BackendErrorKind::Overloaded,
+            // The caller's own deadline, which says nothing about the generator.
+            GenerateError::DeadlineExceeded { .. } => BackendErrorKind::Request,
             GenerateError::Thread(_) | GenerateError::WorkerGone => BackendErrorKind::Unavailable,
             _ => BackendErrorKind::Internal,
         };

@@ -6,8 +6,8 @@
 //!
 //! ```
 //! use engine::{
-//!     AsyncStream, CandleCompletionChunk, CandleCompletionParams, CandlePrompt, Engine, EngineConfig,
-//!     EngineError, FinishReason, Request, Timings, Usage,
+//!     AsyncStream, CandleCompletionChunk, CandleCompletionParams, CandlePrompt, Drafts, Engine,
+//!     EngineConfig, EngineError, FinishReason, Request, Timings, Usage,
 //! };
 //!
 //! # fn main() -> Result<(), EngineError> {
@@ -27,6 +27,8 @@
 //!                 usage: Usage { prompt_tokens: 1, cached_tokens: 0, completion_tokens: 1 },
 //!                 timings: Timings::default(),
 //!                 seed: None,
+//!                 cache_miss: None,
+//!                 drafts: Drafts::default(),
 //!             }),
 //!         ])
 //!     });
@@ -97,6 +99,6 @@ pub use statistics::Statistics;
 pub use tool::{ToolCall, ToolDefinition};
 
 pub use generator::{
-    AsyncStream, CacheMiss, CandleStringChunk, FinishReason, GenerateError, GenerationEnd, StopCause,
-    Timings, Usage,
+    AsyncStream, CacheMiss, CandleStringChunk, Drafts, FinishReason, GenerateError, GenerationEnd, StopCause,
+    Timings, TokenLogprob, TokenLogprobs, Usage,
 };

@@ -28,9 +28,9 @@ impl Order {
     /// [`EngineError::OutOfOrder`] if it may not stand here.
     pub(crate) fn accept(&mut self, chunk: &CandleCompletionChunk) -> Result<(), EngineError> {
         match *chunk {
-            CandleCompletionChunk::Text { choice, .. } | CandleCompletionChunk::Reasoning { choice, .. } => {
-                self.piece(choice)
-            }
+            CandleCompletionChunk::Text { choice, .. }
+            | CandleCompletionChunk::Reasoning { choice, .. }
+            | CandleCompletionChunk::Logprobs { choice, .. } => self.piece(choice),
             CandleCompletionChunk::ToolCallStart { choice, index, .. } => {
                 self.piece(choice)?;
                 let begun = self.calls.iter().filter(|call| call.choice == choice).count();

@@ -30,6 +30,15 @@ pub struct CandleCompletionParams {
     /// Seed of the draws; the same seed and prompt give the same answer. Absent: drawn afresh for each
     /// request and reported with [`CandleCompletionChunk::Complete`](crate::CandleCompletionChunk::Complete).
     pub seed: Option<u64>,
+    /// Answers to the same prompt, at least 1; the prompt is run once for all. Choice `n` draws with the seed plus `n`.
+    /// Absent: 1.
+    pub choices: Option<u32>,
+    /// Log-probabilities to report with each token: its own, and those of this many most probable tokens. They are what
+    /// the model says, before temperature and every other setting of the sampling. Absent: none.
+    pub logprobs: Option<u32>,
+    /// The most tokens that are guessed from the context at once and verified together; it changes how long the answer
+    /// takes, not what it is. 0 guesses nothing. Absent: the provider's default.
+    pub draft: Option<u32>,
     /// What the model may call; names are unique. Empty: it is told of no tools, and whatever it writes is text.
     pub tools: Vec<ToolDefinition>,
 }
@@ -45,6 +54,13 @@ impl CandleCompletionParams {
         if self.max_tokens == Some(0) {
             return Err(EngineError::InvalidParameter {
                 field: "max_tokens",
+                value: "0".to_owned(),
+                expected: "at least 1",
+            });
+        }
+        if self.choices == Some(0) {
+            return Err(EngineError::InvalidParameter {
+                field: "choices",
                 value: "0".to_owned(),
                 expected: "at least 1",
             });
@@ -136,6 +152,15 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(message(&params), "max_tokens is 0, expected at least 1");
+    }
+
+    #[test]
+    fn no_choices_are_rejected_by_name() {
+        let params = CandleCompletionParams {
+            choices: Some(0),
+            ..Default::default()
+        };
+        assert_eq!(message(&params), "choices is 0, expected at least 1");
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! A token stream read through an output parser: the chunks of a completion.
 //!
-//! Ends with the generation's end or error; whatever the token stream holds after that is never polled.
+//! Ends with the end of the last choice or an error; whatever the token stream holds after that is never polled.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::{Stream, ready};
-use generator::{AsyncStream, CandleStringChunk, FinishReason, GenerateError, StopCause};
+use generator::{
+    AsyncStream, CacheMiss, CandleStringChunk, Drafts, FinishReason, GenerateError, GenerationEnd, StopCause,
+    Timings, Usage,
+};
 
 use crate::chunk::CandleCompletionChunk;
 use crate::error::EngineError;
@@ -17,43 +20,108 @@ pub(crate) struct Parsed {
     generation: AsyncStream<Result<CandleStringChunk, GenerateError>>,
     parser: Box<dyn OutputParser>,
     events: Events,
+    /// Choices that have not ended.
+    open: u32,
+    /// What the ends of choices add up to.
+    total: Option<Total>,
     ended: bool,
+}
+
+/// The whole of a completion, from the ends of its choices.
+#[derive(Clone, Copy)]
+struct Total {
+    usage: Usage,
+    timings: Timings,
+    seed: u64,
+    cache_miss: Option<CacheMiss>,
+    drafts: Drafts,
+}
+
+impl Total {
+    fn of(choice: u32, end: &GenerationEnd) -> Self {
+        Self {
+            usage: end.usage,
+            timings: end.timings,
+            seed: end.seed.wrapping_sub(u64::from(choice)),
+            cache_miss: end.cache_miss,
+            drafts: end.drafts,
+        }
+    }
+
+    /// With another choice of the same prompt.
+    fn and(self, other: Self) -> Self {
+        let (first, last) = (&self.timings, &other.timings);
+        let time_to_first_token = first.time_to_first_token.min(last.time_to_first_token);
+        let until = |timings: &Timings| timings.time_to_first_token + timings.decode;
+        Self {
+            usage: Usage {
+                completion_tokens: self.usage.completion_tokens + other.usage.completion_tokens,
+                ..self.usage
+            },
+            timings: Timings {
+                time_to_first_token,
+                decode: until(first).max(until(last)).saturating_sub(time_to_first_token),
+                ..self.timings
+            },
+            drafts: Drafts {
+                guessed: self.drafts.guessed + other.drafts.guessed,
+                accepted: self.drafts.accepted + other.drafts.accepted,
+            },
+            ..self
+        }
+    }
 }
 
 impl Parsed {
     pub(crate) fn new(
         generation: AsyncStream<Result<CandleStringChunk, GenerateError>>,
         parser: Box<dyn OutputParser>,
+        choices: u32,
     ) -> Self {
         Self {
             generation,
             parser,
             events: Events::new(),
+            open: choices,
+            total: None,
             ended: false,
         }
     }
 
-    fn read(&mut self, chunk: CandleStringChunk) {
+    fn read(&mut self, mut chunk: CandleStringChunk) {
+        let (choice, logprobs) = (chunk.choice, std::mem::take(&mut chunk.logprobs));
+        if !logprobs.is_empty() {
+            self.events
+                .append(CandleCompletionChunk::Logprobs { choice, logprobs });
+        }
         self.parser.push(&chunk, &mut self.events);
         let Some(end) = chunk.end else { return };
-        self.ended = true;
-        self.parser.finish(&mut self.events);
+        self.parser.finish(choice, &mut self.events);
+        let total = Total::of(choice, &end);
+        let total = self.total.map_or(total, |before| before.and(total));
+        self.total = Some(total);
         let finish = match end.finish {
             // A stop string cuts off, be it inside a call: the model has not ended it.
             FinishReason::Stop if matches!(end.stop, Some(StopCause::Text(_))) => FinishReason::Stop,
-            FinishReason::Stop if self.events.calls_tools(chunk.choice) => FinishReason::ToolCalls,
+            FinishReason::Stop if self.events.calls_tools(choice) => FinishReason::ToolCalls,
             finish => finish,
         };
-        self.events.end(CandleCompletionChunk::Finish {
-            choice: chunk.choice,
+        self.events.append(CandleCompletionChunk::Finish {
+            choice,
             finish,
             stop: end.stop,
         });
-        self.events.end(CandleCompletionChunk::Complete {
-            usage: end.usage,
-            timings: end.timings,
-            seed: Some(end.seed),
-        });
+        self.open = self.open.saturating_sub(1);
+        if self.open == 0 {
+            self.ended = true;
+            self.events.append(CandleCompletionChunk::Complete {
+                usage: total.usage,
+                timings: total.timings,
+                seed: Some(total.seed),
+                cache_miss: total.cache_miss,
+                drafts: total.drafts,
+            });
+        }
     }
 }
 

@@ -20,11 +20,11 @@ pub trait OutputParser: Send {
     /// `chunk.end` is the engine's to handle.
     fn push(&mut self, chunk: &CandleStringChunk, events: &mut Events);
 
-    /// The output is complete: appends what was held back.
+    /// The output of a choice is complete: appends what was held back of it.
     ///
-    /// Called once, after the last [`push`](Self::push) of a generation that succeeded; a failed or
-    /// cancelled one just drops the parser.
-    fn finish(&mut self, events: &mut Events);
+    /// Called once for each choice, after its last [`push`](Self::push), unless the generation fails or is cancelled; then
+    /// the parser is just dropped.
+    fn finish(&mut self, choice: u32, events: &mut Events);
 }
 
 impl<P: OutputParser + ?Sized> OutputParser for Box<P> {
@@ -32,8 +32,8 @@ impl<P: OutputParser + ?Sized> OutputParser for Box<P> {
         (**self).push(chunk, events);
     }
 
-    fn finish(&mut self, events: &mut Events) {
-        (**self).finish(events);
+    fn finish(&mut self, choice: u32, events: &mut Events) {
+        (**self).finish(choice, events);
     }
 }
 
@@ -46,7 +46,7 @@ impl OutputParser for PlainText {
         events.text(chunk.choice, chunk.text.clone(), chunk.tokens.clone());
     }
 
-    fn finish(&mut self, _events: &mut Events) {}
+    fn finish(&mut self, _choice: u32, _events: &mut Events) {}
 }
 
 /// What a parser has decided, in order, waiting to be streamed.
@@ -122,8 +122,8 @@ impl Events {
         self.queue.pop_front()
     }
 
-    /// Appends an end.
-    pub(crate) fn end(&mut self, chunk: CandleCompletionChunk) {
+    /// Appends what no parser decides: log-probabilities, an end.
+    pub(crate) fn append(&mut self, chunk: CandleCompletionChunk) {
         self.queue.push_back(chunk);
     }
 }

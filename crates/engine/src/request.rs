@@ -16,6 +16,7 @@ use crate::prompt::CandlePrompt;
 /// Its text passes through [`PlainText`] unless another parser is given.
 pub struct Request {
     parser: Box<dyn OutputParser>,
+    choices: u32,
 }
 
 impl Request {
@@ -79,6 +80,7 @@ impl Request {
         }
         Ok(Self {
             parser: Box::new(PlainText),
+            choices: params.choices.unwrap_or(1),
         })
     }
 
@@ -105,11 +107,13 @@ impl Request {
     pub fn with_parser(self, parser: impl OutputParser + 'static) -> Self {
         Self {
             parser: Box::new(parser),
+            ..self
         }
     }
 
-    pub(crate) fn into_parser(self) -> Box<dyn OutputParser> {
-        self.parser
+    /// The parser, and how many choices it is to read.
+    pub(crate) fn into_parts(self) -> (Box<dyn OutputParser>, u32) {
+        (self.parser, self.choices)
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crate::GenerateError;
 use crate::doorbell::Doorbell;
@@ -69,7 +70,7 @@ impl Admission {
         if let Some(place) = self.take_place() {
             return Ok(place);
         }
-        self.sweep();
+        self.sweep(Instant::now());
         self.take_place().ok_or_else(|| GenerateError::Overloaded {
             held: self.held.load(Ordering::Acquire),
             limit: self.limit,
@@ -111,9 +112,25 @@ impl Admission {
         door.handles_gone && door.waiting.is_empty()
     }
 
-    /// Forgets the waiting sequences whose readers are gone.
-    pub(crate) fn sweep(&self) {
-        self.door().waiting.retain(|sequence| !sequence.is_over());
+    /// Forgets the waiting sequences whose readers are gone, and those whose time is over, which fail.
+    pub(crate) fn sweep(&self, now: Instant) {
+        let late = {
+            let mut door = self.door();
+            door.waiting.retain(|sequence| !sequence.is_over());
+            let (late, waiting): (VecDeque<_>, _) = std::mem::take(&mut door.waiting)
+                .into_iter()
+                .partition(|waits| waits.is_late(now));
+            door.waiting = waiting;
+            late
+        };
+        for mut sequence in late {
+            sequence.expire(now);
+        }
+    }
+
+    /// The earliest deadline of those that wait.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.door().waiting.iter().filter_map(Sequence::deadline).min()
     }
 
     /// No handle is left to make requests.

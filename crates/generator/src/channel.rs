@@ -2,8 +2,9 @@
 //!
 //! Neither side ever blocks. The sender asks [`Sender::has_room`] before it makes an item; the receiver
 //! rings the worker's doorbell when it makes room in a full channel and when it goes away. The last item
-//! of a stream ([`Sender::finish`]) is accepted even when the channel is full, so that a failure always
-//! reaches the reader.
+//! of a sender ([`Sender::finish`]) is accepted even when the channel is full, so that a failure always
+//! reaches the reader. Several senders, all of the worker, may share a channel; it ends with the last of them, or with
+//! the first that [aborts](Sender::abort) it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +19,7 @@ pub(crate) fn channel<T>(capacity: usize, bell: Arc<Doorbell>) -> (Sender<T>, Re
     let state = State {
         items: VecDeque::with_capacity(capacity + 1),
         reader: None,
-        finished: false,
+        senders: 1,
     };
     let link = Arc::new(Link {
         state: Mutex::new(state),
@@ -29,6 +30,7 @@ pub(crate) fn channel<T>(capacity: usize, bell: Arc<Doorbell>) -> (Sender<T>, Re
     (
         Sender {
             link: Arc::clone(&link),
+            ended: false,
         },
         Receiver { link },
     )
@@ -38,6 +40,8 @@ pub(crate) fn channel<T>(capacity: usize, bell: Arc<Doorbell>) -> (Sender<T>, Re
 #[derive(Debug)]
 pub(crate) struct Sender<T> {
     link: Arc<Link<T>>,
+    /// It has sent its last item.
+    ended: bool,
 }
 
 /// The caller's end. Dropping it cancels.
@@ -50,7 +54,7 @@ pub(crate) struct Receiver<T> {
 struct Link<T> {
     state: Mutex<State<T>>,
     capacity: usize,
-    /// The receiver is gone.
+    /// The receiver is gone, or a sender has aborted the stream.
     closed: AtomicBool,
     bell: Arc<Doorbell>,
 }
@@ -59,8 +63,8 @@ struct Link<T> {
 struct State<T> {
     items: VecDeque<T>,
     reader: Option<Waker>,
-    /// The sender is gone or has sent its last item.
-    finished: bool,
+    /// Senders that have not sent their last item.
+    senders: usize,
 }
 
 impl<T> Link<T> {
@@ -70,9 +74,18 @@ impl<T> Link<T> {
 }
 
 impl<T> Sender<T> {
-    /// Whether an item fits without waiting.
-    pub(crate) fn has_room(&self) -> bool {
-        self.link.state().items.len() < self.link.capacity
+    /// One more sender of the same stream.
+    pub(crate) fn another(&self) -> Self {
+        self.link.state().senders += 1;
+        Self {
+            link: Arc::clone(&self.link),
+            ended: false,
+        }
+    }
+
+    /// How many items fit without waiting.
+    pub(crate) fn room(&self) -> usize {
+        self.link.capacity.saturating_sub(self.link.state().items.len())
     }
 
     /// Whether the reader has taken at least half of what a full channel holds.
@@ -80,7 +93,7 @@ impl<T> Sender<T> {
         self.link.state().items.len() <= self.link.capacity / 2
     }
 
-    /// Whether the receiver is gone, so that nobody will read anything more.
+    /// Whether the receiver is gone or the stream was aborted, so that nobody will read anything more.
     pub(crate) fn is_closed(&self) -> bool {
         self.link.closed.load(Ordering::Acquire)
     }
@@ -88,22 +101,30 @@ impl<T> Sender<T> {
     /// Hands an item over and wakes the reader. The caller has made sure of room; an item for a reader
     /// that is gone is dropped.
     pub(crate) fn send(&self, item: T) {
-        self.push(item, false);
+        self.push(item, |_| ());
     }
 
-    /// Hands the last item over, room or not, and ends the stream.
-    pub(crate) fn finish(self, item: T) {
-        self.push(item, true);
+    /// Hands this sender's last item over, room or not; the stream ends with it where it is the last sender.
+    pub(crate) fn finish(mut self, item: T) {
+        self.ended = true;
+        self.push(item, |senders| *senders -= 1);
     }
 
-    fn push(&self, item: T, last: bool) {
+    /// Hands the last item of all senders over, room or not, and ends the stream.
+    pub(crate) fn abort(mut self, item: T) {
+        self.ended = true;
+        self.push(item, |senders| *senders = 0);
+        self.link.closed.store(true, Ordering::Release);
+    }
+
+    fn push(&self, item: T, count: impl FnOnce(&mut usize)) {
         if self.is_closed() {
             return;
         }
         let reader = {
             let mut state = self.link.state();
             state.items.push_back(item);
-            state.finished |= last;
+            count(&mut state.senders);
             state.reader.take()
         };
         if let Some(reader) = reader {
@@ -114,9 +135,12 @@ impl<T> Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
         let reader = {
             let mut state = self.link.state();
-            state.finished = true;
+            state.senders = state.senders.saturating_sub(1);
             state.reader.take()
         };
         if let Some(reader) = reader {
@@ -139,7 +163,7 @@ impl<T> Receiver<T> {
             }
             return Poll::Ready(Some(item));
         }
-        if state.finished {
+        if state.senders == 0 {
             return Poll::Ready(None);
         }
         match &mut state.reader {
@@ -178,7 +202,7 @@ mod tests {
         assert_eq!(poll(&mut receiver), Poll::Pending);
         sender.send(1);
         sender.send(2);
-        assert!(!sender.has_room());
+        assert_eq!(sender.room(), 0);
         sender.finish(3);
         assert_eq!(poll(&mut receiver), Poll::Ready(Some(1)));
         assert_eq!(poll(&mut receiver), Poll::Ready(Some(2)));
@@ -192,13 +216,13 @@ mod tests {
         let bell = Arc::new(Doorbell::default());
         let (sender, mut receiver) = channel(8, Arc::clone(&bell));
         for item in 0..8 {
-            assert!(sender.has_room());
+            assert_eq!(sender.room(), 8 - item);
             sender.send(item);
         }
-        assert!(!sender.has_room());
+        assert_eq!(sender.room(), 0);
         assert_eq!(poll(&mut receiver), Poll::Ready(Some(0)));
         bell.wait();
-        assert!(sender.has_room() && !sender.is_half_empty());
+        assert!(sender.room() == 1 && !sender.is_half_empty());
         for _ in 1..4 {
             assert!(poll(&mut receiver).is_ready());
         }
@@ -221,6 +245,33 @@ mod tests {
             1,
             "unread items are dropped with the receiver"
         );
+    }
+
+    #[test]
+    fn a_stream_of_several_senders_ends_with_the_last_of_them() {
+        let (first, mut receiver) = channel(1, Arc::default());
+        let second = first.another();
+        first.finish(1);
+        second.send(2);
+        assert_eq!(poll(&mut receiver), Poll::Ready(Some(1)));
+        assert_eq!(poll(&mut receiver), Poll::Ready(Some(2)));
+        assert_eq!(poll(&mut receiver), Poll::Pending);
+        second.finish(3);
+        assert_eq!(poll(&mut receiver), Poll::Ready(Some(3)));
+        assert_eq!(poll(&mut receiver), Poll::Ready(None));
+    }
+
+    #[test]
+    fn a_stream_that_one_sender_aborts_is_over_for_all() {
+        let (first, mut receiver) = channel(1, Arc::default());
+        let (second, third) = (first.another(), first.another());
+        first.abort(1);
+        assert!(second.is_closed());
+        second.send(2);
+        second.finish(3);
+        drop(third);
+        assert_eq!(poll(&mut receiver), Poll::Ready(Some(1)));
+        assert_eq!(poll(&mut receiver), Poll::Ready(None));
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! What a request streams: text with the token ids behind it, and at the very end how it ended.
 //!
-//! Every chunk's text is whole UTF-8. Exactly one chunk of a successful stream carries an end, its last.
+//! Every chunk's text is whole UTF-8. Exactly one chunk of each choice carries an end, its last; the stream ends with the
+//! last of them.
 
 use std::time::Duration;
 
+use simd_sampling::TokenLogprob;
+
 /// A piece of generated text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CandleStringChunk {
     /// Which of the request's choices this belongs to, from 0.
     pub choice: u32,
@@ -14,8 +17,19 @@ pub struct CandleStringChunk {
     pub text: String,
     /// The token ids generated for this chunk, the one that ended the generation included.
     pub tokens: Vec<u32>,
-    /// How the generation ended; only in the last chunk.
+    /// What the model gave each of the tokens, where the request asks for it; else empty.
+    pub logprobs: Vec<TokenLogprobs>,
+    /// How the choice ended; only in its last chunk.
     pub end: Option<GenerationEnd>,
+}
+
+/// Log-probabilities of one generated token and of those that could have stood in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenLogprobs {
+    /// The token that was chosen.
+    pub chosen: TokenLogprob,
+    /// The most probable tokens, the best first, among equals the lowest id first; masked ones are left out.
+    pub best: Vec<TokenLogprob>,
 }
 
 /// How a generation ended, with its counts and times.
@@ -30,11 +44,22 @@ pub struct GenerationEnd {
     /// Why no more of the prompt was taken from an earlier request's cache; `None` where all of it was but the last
     /// token, which has to be run for the logits after it.
     pub cache_miss: Option<CacheMiss>,
+    /// How many tokens were guessed, and how many of them rightly.
+    pub drafts: Drafts,
     /// Where the time went.
     pub timings: Timings,
-    /// The seed of the draws: the one asked for, or the one drawn fresh. With it, the same request gives
-    /// the same tokens again.
+    /// The seed of the draws: the one asked for, or the one drawn fresh, with the number of the choice added. A request
+    /// with it for one choice gives the same tokens again.
     pub seed: u64,
+}
+
+/// Tokens that were guessed from the context and verified several at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Drafts {
+    /// Tokens guessed.
+    pub guessed: usize,
+    /// Those of them that were then drawn, so that no forward pass of their own was needed.
+    pub accepted: usize,
 }
 
 /// Why a generation ended.

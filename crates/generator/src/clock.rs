@@ -1,6 +1,6 @@
 //! When a request reached which stage.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::Timings;
 
@@ -24,6 +24,11 @@ impl Clock {
             first_token: None,
             last_token: None,
         }
+    }
+
+    /// The time from the request until `now`.
+    pub(crate) fn since_asked(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.asked)
     }
 
     /// The worker takes the request up; later calls change nothing.

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::Wake;
+use std::time::Instant;
 
 /// A sticky wake-up for one waiting thread.
 #[derive(Debug, Default)]
@@ -29,9 +30,21 @@ impl Doorbell {
 
     /// Sleeps until the bell has been rung since the last wait returned.
     pub(crate) fn wait(&self) {
+        self.wait_until(None);
+    }
+
+    /// [`Self::wait`], at the longest until `alarm`.
+    pub(crate) fn wait_until(&self, alarm: Option<Instant>) {
         let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
         while !self.rung.swap(false, Ordering::AcqRel) {
-            door = self.waiter.wait(door).unwrap_or_else(PoisonError::into_inner);
+            door = match alarm.map(|alarm| alarm.saturating_duration_since(Instant::now())) {
+                None => self.waiter.wait(door).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => return,
+                Some(left) => {
+                    let woken = self.waiter.wait_timeout(door, left);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
     }
 }
@@ -67,6 +80,19 @@ mod tests {
             done.send(()).unwrap();
         });
         waited.recv_timeout(LONG).expect("the early ring was lost");
+    }
+
+    #[test]
+    fn an_alarm_ends_a_wait_and_takes_no_ring_away() {
+        let bell = Doorbell::default();
+        let begun = Instant::now();
+        let alarm = begun + Duration::from_millis(5);
+        bell.wait_until(Some(alarm));
+        assert!(Instant::now() >= alarm);
+        bell.ring();
+        bell.wait_until(Some(alarm));
+        bell.wait_until(Some(alarm));
+        assert!(begun.elapsed() < LONG);
     }
 
     #[test]

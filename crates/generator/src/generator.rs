@@ -10,19 +10,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use models::{Capabilities, Device, KvCache, Model, Tokenizer};
-use simd_sampling::SamplerChain;
+use simd_sampling::{Logprobs, SamplerChain};
 
 use crate::admission::Admission;
 use crate::budget::Budget;
 use crate::channel::channel;
 use crate::clock::Clock;
+use crate::lookup::Lookup;
 use crate::reply::Reply;
 use crate::sequence::{Opening, Sequence};
 use crate::stop::StopMatcher;
 use crate::worker::Worker;
 use crate::{
-    AsyncStream, CandleStringChunk, GenerateError, GenerateRequest, Limits, PromptInput, SamplingConfig,
-    SpecialTokens, TokenPlace,
+    AsyncStream, CandleStringChunk, GenerateError, GenerateRequest, Limits, LogprobsConfig, PromptInput,
+    SamplingConfig, SpecialTokens, TokenPlace,
 };
 
 /// A handle to the thread that owns a model and generates text with it.
@@ -41,6 +42,8 @@ struct Shared {
     capabilities: Capabilities,
     sampling: SamplingConfig,
     limits: Limits,
+    /// Sequences that run at once.
+    slots: usize,
     /// An empty cache, which knows how large one becomes.
     cache: KvCache,
     /// Bytes that the caches of running sequences may come to have.
@@ -110,6 +113,7 @@ impl TextGenerator {
                 capabilities,
                 sampling,
                 limits,
+                slots,
                 cache,
                 cache_bytes,
             }),
@@ -133,20 +137,22 @@ impl TextGenerator {
         })
     }
 
-    /// Generates what `request` asks for: one chunk for each token, the last of them with the end.
+    /// Generates what `request` asks for: one chunk for each token, the last of each choice with its end. Chunks of several
+    /// choices stand in any order beside one another.
     ///
     /// The request is checked and its prompt encoded before this returns; it never waits for the worker.
     ///
     /// # Errors
     ///
     /// Errors come in the stream, as its only or last item.
-    /// * [`GenerateError::InvalidMaxTokens`], [`GenerateError::InvalidMinTokens`], [`GenerateError::EmptyStop`],
-    ///   [`GenerateError::TokenOutOfVocabulary`], [`GenerateError::Params`], [`GenerateError::Encode`],
+    /// * [`GenerateError::InvalidMaxTokens`], [`GenerateError::InvalidMinTokens`], [`GenerateError::InvalidChoices`],
+    ///   [`GenerateError::InvalidLogprobs`], [`GenerateError::EmptyStop`], [`GenerateError::TokenOutOfVocabulary`], [`GenerateError::Params`], [`GenerateError::Encode`],
     ///   [`GenerateError::EmptyPrompt`], [`GenerateError::ContextOverflow`], [`GenerateError::CacheTooLarge`]: the
     ///   request cannot be served; nothing was done.
     /// * [`GenerateError::Overloaded`]: not now.
     /// * [`GenerateError::Model`], [`GenerateError::Logits`], [`GenerateError::BrokenModel`],
-    ///   [`GenerateError::Panicked`], [`GenerateError::WorkerGone`]: it failed on the way.
+    ///   [`GenerateError::Panicked`], [`GenerateError::WorkerGone`], [`GenerateError::DeadlineExceeded`]: it failed on the
+    ///   way, with all its choices.
     ///
     /// **Cancellation:** dropping the stream ends the request before the worker's next step and frees its place; what it
     /// has run is kept as that of others is.
@@ -185,6 +191,7 @@ impl TextGenerator {
             limits,
             cache,
             cache_bytes: allowed,
+            slots,
             ..
         } = &*self.shared;
         let GenerateRequest {
@@ -194,12 +201,26 @@ impl TextGenerator {
             special,
             stop,
             sampling,
+            choices,
+            logprobs,
+            draft,
+            deadline,
         } = request;
         if let Some(max_tokens @ 0) = max_tokens {
             return Err(GenerateError::InvalidMaxTokens { max_tokens });
         }
         if let Some(index) = stop.iter().position(String::is_empty) {
             return Err(GenerateError::EmptyStop { index });
+        }
+        let most = *slots;
+        if !usize::try_from(choices).is_ok_and(|choices| (1..=most).contains(&choices)) {
+            return Err(GenerateError::InvalidChoices { choices, most });
+        }
+        let vocab = capabilities.vocab;
+        if let Some(LogprobsConfig { top, .. }) = logprobs
+            && top > vocab
+        {
+            return Err(GenerateError::InvalidLogprobs { top, vocab });
         }
         let mut ends = special.eos;
         check_tokens(&ends, capabilities.vocab, TokenPlace::EndTokens)?;
@@ -219,17 +240,21 @@ impl TextGenerator {
         }
         // The last token is drawn and never run.
         let positions = prompt.len() + budget.left() - 1;
-        let cache_bytes = cache.bytes_for(positions);
-        if cache_bytes > *allowed {
+        let (cache_bytes, copies) = (cache.bytes_for(positions), choices as usize);
+        let needed = cache_bytes.saturating_mul(copies);
+        if needed > *allowed {
             return Err(GenerateError::CacheTooLarge {
                 positions,
-                needed: cache_bytes,
+                needed,
                 most: *allowed,
             });
         }
         let place = admission.place()?;
 
-        let (sender, receiver) = channel(limits.unread, Arc::clone(admission.bell()));
+        // A model whose caches cannot be cut back runs a sequence again after a wrong guess.
+        let guesses = draft > 0 && capabilities.fork;
+        let unread = limits.unread.max(1).saturating_mul(copies);
+        let (sender, receiver) = channel(unread, Arc::clone(admission.bell()));
         admission.submit(Sequence::new(Opening {
             prompt,
             ends,
@@ -238,11 +263,15 @@ impl TextGenerator {
             budget,
             cache_bytes,
             chain,
+            logprobs: logprobs.map(|LogprobsConfig { top, basis }| Logprobs::new(basis, vocab, top)),
+            lookup: guesses.then(|| Lookup::new(draft)),
             seed: sampling.seed_or_fresh(),
             tokenizer: tokenizer.clone(),
+            choices,
             reply: Reply::new(sender),
             place,
             clock: Clock::new(asked),
+            deadline,
         }));
         Ok(AsyncStream::from_channel(receiver))
     }

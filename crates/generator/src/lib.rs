@@ -47,6 +47,7 @@ mod stream;
 mod budget;
 mod clock;
 mod detokenizer;
+mod lookup;
 mod prefixes;
 mod sequence;
 mod step;
@@ -59,10 +60,14 @@ mod channel;
 mod doorbell;
 mod reply;
 
-pub use chunk::{CacheMiss, CandleStringChunk, FinishReason, GenerationEnd, StopCause, Timings, Usage};
+pub use chunk::{
+    CacheMiss, CandleStringChunk, Drafts, FinishReason, GenerationEnd, StopCause, Timings, TokenLogprobs,
+    Usage,
+};
 pub use error::{GenerateError, TokenPlace};
 pub use generator::TextGenerator;
 pub use limits::Limits;
 pub use logits_processor::{LogitsProcessor, Sampling};
-pub use request::{GenerateRequest, PromptInput, SamplingConfig, SpecialTokens};
+pub use request::{GenerateRequest, LogprobsConfig, PromptInput, SamplingConfig, SpecialTokens};
+pub use simd_sampling::{Basis, TokenLogprob};
 pub use stream::{AsyncStream, BlockingIter};

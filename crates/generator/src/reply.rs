@@ -1,14 +1,14 @@
-//! The worker's side of one request's stream: chunks, then exactly one last item.
+//! The worker's side of one choice's stream: chunks, then exactly one last item.
 //!
 //! Whatever happens to the sequence that holds it, the reader learns of it: a reply that is dropped
-//! before its last item ends the stream with [`GenerateError::WorkerGone`].
+//! before its last item ends the stream with [`GenerateError::WorkerGone`]. An error ends the stream for all choices.
 
 use crate::channel::Sender;
 use crate::{CandleStringChunk, GenerateError};
 
 type Item = Result<CandleStringChunk, GenerateError>;
 
-/// The open end of a request's stream.
+/// The open end of a request's stream, or of one of its choices.
 #[derive(Debug)]
 pub(crate) struct Reply {
     /// `None` once the last item has been sent.
@@ -20,14 +20,19 @@ impl Reply {
         Self { sender: Some(sender) }
     }
 
+    /// The reply of a further choice in the same stream; `None` once this one is over.
+    pub(crate) fn another(&self) -> Option<Self> {
+        self.sender.as_ref().map(|sender| Self::new(sender.another()))
+    }
+
     /// Whether nobody reads any more, or nothing more may be sent.
     pub(crate) fn is_over(&self) -> bool {
         self.sender.as_ref().is_none_or(Sender::is_closed)
     }
 
-    /// Whether a chunk may be sent without the reader falling too far behind.
-    pub(crate) fn has_room(&self) -> bool {
-        self.sender.as_ref().is_some_and(Sender::has_room)
+    /// How many chunks may be sent without the reader falling too far behind.
+    pub(crate) fn room(&self) -> usize {
+        self.sender.as_ref().map_or(0, Sender::room)
     }
 
     /// Whether the reader has caught up far enough that it is worth making more for it.
@@ -42,10 +47,12 @@ impl Reply {
         }
     }
 
-    /// Sends the last item, which ends the stream. Only the first call has an effect.
+    /// Sends the last item, which ends the choice, or with an error the stream. Only the first call has an effect.
     pub(crate) fn finish(&mut self, item: Item) {
-        if let Some(sender) = self.sender.take() {
-            sender.finish(item);
+        let Some(sender) = self.sender.take() else { return };
+        match item {
+            Ok(chunk) => sender.finish(Ok(chunk)),
+            Err(error) => sender.abort(Err(error)),
         }
     }
 }
@@ -69,12 +76,11 @@ mod tests {
         let (sender, receiver) = channel(1, Arc::default());
         let reply = Reply::new(sender);
         reply.send(CandleStringChunk {
-            choice: 0,
             text: "a".to_owned(),
             tokens: vec![1],
-            end: None,
+            ..CandleStringChunk::default()
         });
-        assert!(!reply.has_room());
+        assert_eq!(reply.room(), 0);
         drop(reply);
         let items: Vec<_> = AsyncStream::from_channel(receiver).blocking_iter().collect();
         assert!(

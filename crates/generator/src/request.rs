@@ -3,9 +3,10 @@
 //! A request is plain data. It is checked whole when it is given to a generator, before any work.
 
 use std::hash::{BuildHasher, RandomState};
+use std::time::Instant;
 
 use models::Tokenizer;
-use simd_sampling::SamplingParams;
+use simd_sampling::{Basis, SamplingParams};
 
 /// Where a generation starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +77,15 @@ impl SamplingConfig {
     }
 }
 
+/// Which log-probabilities are reported with each token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogprobsConfig {
+    /// How many of the most probable tokens, at most the vocabulary; 0: the chosen one alone.
+    pub top: usize,
+    /// Of which distribution.
+    pub basis: Basis,
+}
+
 /// One request to a [`TextGenerator`](crate::TextGenerator).
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerateRequest {
@@ -92,10 +102,22 @@ pub struct GenerateRequest {
     pub stop: Vec<String>,
     /// How tokens are drawn.
     pub sampling: SamplingConfig,
+    /// Answers to generate side by side, at least 1. The prompt is run once for all of them; choice `n` draws with the
+    /// seed plus `n`, so that it has the tokens of a request with that seed alone.
+    pub choices: u32,
+    /// Whether and which log-probabilities come with each token.
+    pub logprobs: Option<LogprobsConfig>,
+    /// The most tokens guessed at once, 0 for none: where the last few tokens have stood before, what followed them
+    /// then is verified in one forward pass (prompt lookup). Draws are those of plain decoding; guesses that turn out
+    /// wrong make shorter and rarer ones. A model whose caches cannot be cut back guesses nothing.
+    pub draft: usize,
+    /// When the request is given up, wherever it is by then; looked at between two steps.
+    pub deadline: Option<Instant>,
 }
 
 impl GenerateRequest {
-    /// A request that asks for nothing but to go on from `prompt`: no end tokens, no stop strings, default sampling.
+    /// A request that asks for nothing but to go on from `prompt`: no end tokens, no stop strings, default sampling, one
+    /// choice.
     pub fn new(prompt: impl Into<PromptInput>) -> Self {
         Self {
             prompt: prompt.into(),
@@ -104,6 +126,10 @@ impl GenerateRequest {
             special: SpecialTokens::default(),
             stop: Vec::new(),
             sampling: SamplingConfig::default(),
+            choices: 1,
+            logprobs: None,
+            draft: 0,
+            deadline: None,
         }
     }
 }

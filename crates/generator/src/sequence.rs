@@ -1,22 +1,30 @@
-//! One request while it is served: its tokens, its cache and all that is drawn and shown from them.
+//! One choice of a request while it is served: its tokens, its cache and all that is drawn and shown from them.
 //!
 //! A sequence owns everything that its result depends on, so that the result does not depend on who else
 //! is served. How far it has come is one comparison: tokens that its cache does not hold yet are run next,
 //! whether they are a prompt, one new token, or what was not kept of them after the cache was given up.
+//!
+//! A request is one sequence until its prompt has been run; then its further choices branch off, each with a fork of
+//! the cache and the same logits to draw its first token from.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use models::{KvCache, SequenceStep, Tokenizer};
-use simd_sampling::SamplerChain;
+use simd_sampling::{Logprobs, Observe, SamplerChain, Step};
 
 use crate::admission::Place;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::detokenizer::Detokenizer;
+use crate::lookup::Lookup;
 use crate::prefixes::Prefixes;
 use crate::reply::Reply;
 use crate::stop::StopMatcher;
-use crate::{CacheMiss, CandleStringChunk, FinishReason, GenerateError, GenerationEnd, StopCause, Usage};
+use crate::{
+    CacheMiss, CandleStringChunk, Drafts, FinishReason, GenerateError, GenerationEnd, StopCause,
+    TokenLogprobs, Usage,
+};
 
 /// Tokens that a sequence makes room for at once, at the most: 4 MiB of them.
 const RESERVED: usize = 1 << 20;
@@ -31,18 +39,27 @@ pub(crate) struct Opening {
     /// Tokens before which nothing but the budget ends the generation.
     pub(crate) fewest: usize,
     pub(crate) budget: Budget,
-    /// Bytes that the cache may come to have.
+    /// Bytes that the cache of one choice may come to have.
     pub(crate) cache_bytes: usize,
     pub(crate) chain: SamplerChain,
+    pub(crate) logprobs: Option<Logprobs>,
+    /// Where tokens are to be guessed.
+    pub(crate) lookup: Option<Lookup>,
     pub(crate) seed: u64,
     pub(crate) tokenizer: Tokenizer,
+    /// At least 1.
+    pub(crate) choices: u32,
     pub(crate) reply: Reply,
     pub(crate) place: Place,
     pub(crate) clock: Clock,
+    pub(crate) deadline: Option<Instant>,
 }
 
-/// A request that runs or waits.
+/// A request, or one choice of it, that runs or waits.
 pub(crate) struct Sequence {
+    choice: u32,
+    /// Of the choices that have not branched off yet.
+    further: Vec<Reply>,
     /// Prompt and generated tokens; at least one more than the cache holds.
     history: Vec<u32>,
     prompt_tokens: usize,
@@ -55,14 +72,23 @@ pub(crate) struct Sequence {
     budget: Budget,
     cache_bytes: usize,
     chain: SamplerChain,
+    logprobs: Option<Logprobs>,
+    lookup: Option<Lookup>,
+    /// Tokens guessed for this step.
+    guess: Vec<u32>,
+    /// The last token and the guess, as they are run; reused.
+    run: Vec<u32>,
+    drafts: Drafts,
     seed: u64,
     tokenizer: Tokenizer,
     detokenizer: Detokenizer,
     /// Text of the token at hand, reused.
     text: String,
     reply: Reply,
-    place: Option<Place>,
+    /// Shared by the choices: given back with the last of them.
+    place: Option<Arc<Place>>,
     clock: Clock,
+    deadline: Option<Instant>,
 }
 
 impl Sequence {
@@ -75,11 +101,15 @@ impl Sequence {
             budget,
             cache_bytes,
             chain,
+            logprobs,
+            lookup,
             seed,
             tokenizer,
+            choices,
             reply,
             place,
             clock,
+            deadline,
         } = opening;
         let prompt_tokens = history.len();
         let begins_the_text = history
@@ -87,6 +117,8 @@ impl Sequence {
             .all(|&token| tokenizer.token_bytes(token).is_none_or(<[u8]>::is_empty));
         let detokenizer = Detokenizer::new(begins_the_text && tokenizer.strips_first_space());
         Self {
+            choice: 0,
+            further: (1..choices).filter_map(|_| reply.another()).collect(),
             history,
             prompt_tokens,
             reused: None,
@@ -97,14 +129,89 @@ impl Sequence {
             budget,
             cache_bytes,
             chain,
+            logprobs,
+            lookup,
+            guess: Vec::new(),
+            run: Vec::new(),
+            drafts: Drafts::default(),
             seed,
             tokenizer,
             detokenizer,
             text: String::with_capacity(32),
             reply,
-            place: Some(place),
+            place: Some(Arc::new(place)),
             clock,
+            deadline,
         }
+    }
+
+    /// The choices of the request that have not branched off: once its prompt has been run, each is a sequence of its own,
+    /// still to draw its first token. None where a draw has been made.
+    ///
+    /// A choice whose cache cannot be forked fails, and all others with it.
+    pub(crate) fn branch(&mut self) -> Vec<Self> {
+        let further = std::mem::take(&mut self.further);
+        let branches = (1..).zip(further).map(|(choice, reply)| {
+            let mut branch = Self {
+                choice,
+                further: Vec::new(),
+                history: self.history.clone(),
+                prompt_tokens: self.prompt_tokens,
+                reused: self.reused,
+                cache: None,
+                ends: self.ends.clone(),
+                stops: self.stops.clone(),
+                fewest: self.fewest,
+                budget: self.budget,
+                cache_bytes: self.cache_bytes,
+                chain: self.chain.clone(),
+                logprobs: self.logprobs.clone(),
+                lookup: self.lookup.clone(),
+                guess: Vec::new(),
+                run: Vec::new(),
+                drafts: Drafts::default(),
+                seed: self.seed.wrapping_add(u64::from(choice)),
+                tokenizer: self.tokenizer.clone(),
+                detokenizer: self.detokenizer.clone(),
+                text: String::with_capacity(32),
+                reply,
+                place: self.place.clone(),
+                clock: self.clock,
+                deadline: self.deadline,
+            };
+            branch.history.reserve_exact(self.budget.left().min(RESERVED));
+            let held = self.cache.as_ref().map(|cache| cache.fork(cache.len()));
+            match held.transpose() {
+                Ok(cache) => branch.cache = cache,
+                Err(error) => branch.fail(GenerateError::Model(Arc::new(error))),
+            }
+            branch
+        });
+        branches.collect()
+    }
+
+    /// Sequences that this one is, or will become when its prompt has been run.
+    pub(crate) fn width(&self) -> usize {
+        1 + self.further.len()
+    }
+
+    /// Whether its time is over.
+    pub(crate) fn is_late(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// When its time will be over.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Gives up, since its time is over.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        let error = GenerateError::DeadlineExceeded {
+            after: self.clock.since_asked(now),
+            tokens: self.history.len() - self.prompt_tokens,
+        };
+        self.fail(error);
     }
 
     /// Whether the sequence has sent its last item or its reader is gone.
@@ -114,7 +221,7 @@ impl Sequence {
 
     /// Whether the reader lets it make another token.
     pub(crate) fn has_room(&self) -> bool {
-        self.reply.has_room()
+        self.reply.room() > 0
     }
 
     /// Whether the reader has caught up with a sequence that was set aside.
@@ -122,9 +229,9 @@ impl Sequence {
         self.reply.has_caught_up()
     }
 
-    /// Bytes that the cache may come to have.
+    /// Bytes that the caches of all its choices may come to have.
     pub(crate) fn cache_bytes(&self) -> usize {
-        self.cache_bytes
+        self.cache_bytes.saturating_mul(self.width())
     }
 
     /// Tokens that may be held already by the cache it is started with: all but the last, whose logits are wanted.
@@ -176,12 +283,56 @@ impl Sequence {
         self.history.len().saturating_sub(self.cached())
     }
 
-    /// The next `tokens` pending ones, for a batch; `None` if there are not as many or no cache.
+    /// Guesses what follows the last token, to be run with it in the next step: at most `most` tokens, no more than may
+    /// still be generated behind the one that is drawn next, or than the reader has room for. Says how many.
+    pub(crate) fn guess(&mut self, most: usize) -> usize {
+        self.guess.clear();
+        let room = most
+            .min(self.budget.left().saturating_sub(1))
+            .min(self.reply.room().saturating_sub(1));
+        // The step that ends the prompt is to leave a cache of just the prompt.
+        let draws = self.history.len() > self.prompt_tokens;
+        if let Some(lookup) = self.lookup.as_mut().filter(|_| draws) {
+            lookup.guess(&self.history, room, &mut self.guess);
+        }
+        self.drafts.guessed += self.guess.len();
+        self.guess.len()
+    }
+
+    /// The next `tokens` pending ones, for a batch, the guessed ones behind them; `None` if there are not as many or no
+    /// cache.
     pub(crate) fn step(&mut self, tokens: usize) -> Option<SequenceStep<'_>> {
         let cache = self.cache.as_mut()?;
         let from = cache.len();
-        let tokens = self.history.get(from..from.checked_add(tokens)?)?;
+        let tokens = match self.guess.as_slice() {
+            [] => self.history.get(from..from.checked_add(tokens)?)?,
+            guess => {
+                self.run.clear();
+                self.run.extend_from_slice(self.history.get(from..)?);
+                self.run.extend_from_slice(guess);
+                self.run.get(..tokens)?
+            }
+        };
         Some(SequenceStep { tokens, cache })
+    }
+
+    /// Whether the row of logits after guess `index` is that after what has been drawn: the sequence goes on, and its last
+    /// token is the one guessed. Counts it as accepted.
+    pub(crate) fn accepts_guess(&mut self, index: usize) -> bool {
+        let accepts = !self.is_over() && self.guess.get(index) == self.history.last();
+        self.drafts.accepted += usize::from(accepts);
+        accepts
+    }
+
+    /// Cuts the cache back to what has been drawn, and learns from how the guess went; after each step that draws.
+    pub(crate) fn settle(&mut self) {
+        let guessed = self.guess.len();
+        self.guess.clear();
+        if let (Some(lookup), Some(cache)) = (&mut self.lookup, &mut self.cache) {
+            let held = self.history.len().saturating_sub(1);
+            lookup.judge(guessed, guessed.saturating_sub(cache.len().saturating_sub(held)));
+            cache.truncate(held);
+        }
     }
 
     /// Draws the next token from the logits after the last one and hands it to the reader.
@@ -204,13 +355,21 @@ impl Sequence {
                 }
             }
         }
-        let sampled = self
-            .chain
-            .sample(row, &self.history, self.seed, index as u64)
-            .map_err(|source| GenerateError::Logits {
-                index,
-                source: source.into(),
-            })?;
+        let step = Step {
+            history: &self.history,
+            mask: None,
+            seed: self.seed,
+            step: index as u64,
+        };
+        let observe = Observe {
+            logprobs: self.logprobs.as_mut(),
+            trace: None,
+        };
+        let sampled = self.chain.sample_with(row, step, observe);
+        let sampled = sampled.map_err(|source| GenerateError::Logits {
+            index,
+            source: source.into(),
+        })?;
         let token = sampled.token;
         self.history.push(token);
         self.clock.token();
@@ -264,6 +423,7 @@ impl Sequence {
             stop,
             usage,
             cache_miss,
+            drafts: self.drafts,
             timings: self.clock.timings(),
             seed: self.seed,
         };
@@ -274,10 +434,15 @@ impl Sequence {
     }
 
     fn chunk(&self, token: u32, end: Option<GenerationEnd>) -> CandleStringChunk {
+        let logprobs = self.logprobs.iter().map(|logprobs| TokenLogprobs {
+            chosen: logprobs.chosen(),
+            best: logprobs.best().to_vec(),
+        });
         CandleStringChunk {
-            choice: 0,
+            choice: self.choice,
             text: self.text.as_str().to_owned(),
             tokens: vec![token],
+            logprobs: logprobs.collect(),
             end,
         }
     }

@@ -21,8 +21,9 @@ pub(crate) struct Pick {
     pub(crate) tokens: usize,
     /// Positions that the cache holds before.
     pub(crate) cached: usize,
-    /// Whether these are all the pending tokens, so that the next one is drawn from the last row.
-    pub(crate) draws: bool,
+    /// Of the last so many tokens the logits are wanted: none while more are pending, one to draw the next token, and
+    /// one more for each token that was guessed.
+    pub(crate) rows: usize,
 }
 
 /// Why a step gave nothing.
@@ -57,7 +58,7 @@ impl Step {
         }
     }
 
-    /// Runs the picks' tokens; `logits` then has one row for each pick that draws, in their order.
+    /// Runs the picks' tokens; `logits` then has the rows of each pick, in their order.
     ///
     /// # Errors
     ///
@@ -70,11 +71,10 @@ impl Step {
         logits: &mut Logits,
     ) -> Result<(), Failure> {
         self.rows.clear();
-        let drawing = picks.iter().enumerate().filter(|(_, pick)| pick.draws);
-        self.rows.extend(drawing.map(|(sequence, pick)| RowAt {
-            sequence,
-            row: pick.tokens - 1,
-        }));
+        for (sequence, pick) in picks.iter().enumerate() {
+            let wanted = pick.tokens - pick.rows..pick.tokens;
+            self.rows.extend(wanted.map(|row| RowAt { sequence, row }));
+        }
 
         let mut batch = batch(running, picks)?;
         let outcome = catch_unwind(AssertUnwindSafe(|| {

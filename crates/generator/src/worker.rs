@@ -9,7 +9,8 @@
 //! been run: a request that begins alike forks those caches and runs only the rest.
 //!
 //! It sleeps on the doorbell only after it has looked at everything since the last ring, and everything
-//! that could let a sequence go on rings: a request, a reader that makes room, a reader or handle that goes.
+//! that could let a sequence go on rings: a request, a reader that makes room, a reader or handle that goes. It wakes by
+//! itself for a deadline.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -47,7 +48,12 @@ pub(crate) struct Worker {
     picks: Vec<Pick>,
     step: Step,
     logits: Logits,
+    /// A row that several choices draw from, reused.
+    row: Vec<f32>,
 }
+
+/// Tokens guessed in one step, over all sequences together.
+const GUESSED: usize = 32;
 
 impl Worker {
     pub(crate) fn new(
@@ -71,6 +77,7 @@ impl Worker {
             rested_next: false,
             picks: Vec::new(),
             logits: Logits::new(),
+            row: Vec::new(),
         }
     }
 
@@ -86,26 +93,34 @@ impl Worker {
             if self.running.is_empty() && self.resting.is_empty() && self.admission.is_finished() {
                 return;
             }
-            self.admission.bell().wait();
+            let running = self.running.iter().chain(&self.resting);
+            let deadlines = running
+                .filter_map(Sequence::deadline)
+                .chain(self.admission.deadline());
+            self.admission.bell().wait_until(deadlines.min());
         }
     }
 
-    /// Frees what is over and what nobody reads any more; what has been run is kept for others.
+    /// Frees what is over, what nobody reads any more and what is late; what has been run is kept for others.
     fn sweep(&mut self) {
+        let now = Instant::now();
+        let held = self.running.iter_mut().chain(&mut self.resting);
+        for sequence in held.filter(|sequence| !sequence.is_over() && sequence.is_late(now)) {
+            // Before its cache is lost with the failure: it is as good as any other.
+            keep(&mut self.prefixes, sequence);
+            sequence.expire(now);
+        }
         for sequence in self.running.iter_mut().filter(|sequence| sequence.is_over()) {
             keep(&mut self.prefixes, sequence);
         }
         self.running.retain(|sequence| !sequence.is_over());
         self.resting.retain(|sequence| !sequence.is_over());
-        self.admission.sweep();
+        self.admission.sweep(now);
     }
 
     /// Fills the batch with sequences that can go on, in the place of those that cannot.
     fn take_up(&mut self) {
         while self.has_candidate() {
-            if self.running.len() >= self.slots && !self.set_one_aside() {
-                return;
-            }
             let Some((mut sequence, rested)) = self.candidate() else {
                 return;
             };
@@ -176,11 +191,15 @@ impl Worker {
         self.rested_next = rested;
     }
 
-    /// Whether the cache of one more sequence finds room beside those that run, however long all of them become.
+    /// Whether all choices of one more sequence find slots and room for their caches beside those that run, however long
+    /// all of them become.
     fn fits(&self, sequence: &Sequence) -> bool {
-        let taken = self.running.iter().map(Sequence::cache_bytes);
-        let needed = taken.fold(sequence.cache_bytes(), usize::saturating_add);
-        self.running.is_empty() || needed <= self.cache_bytes
+        let together = || self.running.iter().chain([sequence]);
+        let slots: usize = together().map(Sequence::width).sum();
+        let bytes = together()
+            .map(Sequence::cache_bytes)
+            .fold(0, usize::saturating_add);
+        self.running.is_empty() || (slots <= self.slots && bytes <= self.cache_bytes)
     }
 
     /// Sets the first running sequence aside whose reader holds it up; says whether there was one.
@@ -217,37 +236,46 @@ impl Worker {
         true
     }
 
-    /// Chooses what the next step runs: whole what decodes, in order and bounded what prefills.
+    /// Chooses what the next step runs: whole what decodes, with what is guessed of its next tokens; in order and bounded
+    /// what prefills.
     fn pick(&mut self) {
         self.picks.clear();
         let mut chunk = self.prefill_chunk;
-        for (slot, sequence) in self.running.iter().enumerate() {
-            if !sequence.has_room() {
+        // Guesses are cheap while the weights are what a step waits for, and compete with others beyond.
+        let guessed = GUESSED / self.running.len().max(1);
+        for (slot, sequence) in self.running.iter_mut().enumerate() {
+            let pending = sequence.pending();
+            if pending == 0 || !sequence.has_room() {
                 continue;
             }
-            let pending = sequence.pending();
-            let tokens = if pending > 1 { pending.min(chunk) } else { pending };
-            if pending > 1 {
+            let (tokens, rows) = if pending > 1 {
+                let tokens = pending.min(chunk);
                 chunk -= tokens;
-            }
+                (tokens, usize::from(tokens == pending))
+            } else {
+                let tokens = pending + sequence.guess(guessed);
+                (tokens, tokens)
+            };
             if tokens > 0 {
                 let cached = sequence.cached();
                 self.picks.push(Pick {
                     slot,
                     tokens,
                     cached,
-                    draws: tokens == pending,
+                    rows,
                 });
             }
         }
     }
 
-    /// One forward pass; the sequences whose tokens are all run then draw their next one.
+    /// One forward pass; the sequences whose tokens are all run then draw their next one, and one more for each guess that
+    /// this makes true. Those whose prompt has been run branch into all their choices first.
     fn forward(&mut self, picks: &[Pick]) -> Result<(), Failure> {
         self.step
             .forward(self.model.as_mut(), &mut self.running, picks, &mut self.logits)?;
         let ready = Instant::now();
-        for (row, pick) in picks.iter().filter(|pick| pick.draws).enumerate() {
+        let (mut first, mut branches) = (0, Vec::new());
+        for pick in picks.iter().filter(|pick| pick.rows > 0) {
             let Some(sequence) = self.running.get_mut(pick.slot) else {
                 continue;
             };
@@ -255,17 +283,28 @@ impl Worker {
                 .prefixes
                 .as_mut()
                 .and_then(|prefixes| sequence.prompt_to_keep(prefixes));
-            let row = self.logits.row_mut(row);
-            let drawn = catch_unwind(AssertUnwindSafe(|| sequence.accept(row, ready)));
-            match drawn.unwrap_or_else(|panic| Err(panicked(panic))) {
-                Err(error) => sequence.fail(error),
-                Ok(()) => {
-                    if let (Some(prefixes), Some(cache)) = (&mut self.prefixes, prompt) {
-                        prefixes.insert(sequence.prompt(), cache);
-                    }
-                }
+            for mut branch in sequence.branch() {
+                // A draw leaves the row as scratch.
+                self.row.clear();
+                self.row.extend_from_slice(self.logits.row(first));
+                draw(&mut branch, &mut self.row, ready);
+                branches.push(branch);
             }
+            if draw(sequence, self.logits.row_mut(first), ready)
+                && let (Some(prefixes), Some(cache)) = (&mut self.prefixes, prompt)
+            {
+                prefixes.insert(sequence.prompt(), cache);
+            }
+            for guess in 0..pick.rows - 1 {
+                if !sequence.accepts_guess(guess) {
+                    break;
+                }
+                draw(sequence, self.logits.row_mut(first + guess + 1), ready);
+            }
+            sequence.settle();
+            first += pick.rows;
         }
+        self.running.extend(branches);
         Ok(())
     }
 
@@ -293,6 +332,13 @@ impl Worker {
             }
         }
     }
+}
+
+/// Draws the next token of a sequence; where that cannot be done, the sequence fails. Says whether it could.
+fn draw(sequence: &mut Sequence, row: &mut [f32], ready: Instant) -> bool {
+    let drawn = catch_unwind(AssertUnwindSafe(|| sequence.accept(row, ready)));
+    let drawn = drawn.unwrap_or_else(|panic| Err(panicked(panic)));
+    drawn.map_err(|error| sequence.fail(error)).is_ok()
 }
 
 /// Keeps what a sequence has run, whose cache is taken.

@@ -365,3 +365,41 @@ fn a_cache_that_could_never_fit_is_refused_with_its_size() {
     };
     assert_eq!((positions, needed, most), (65, 2 * block, block));
 }
+
+#[test]
+fn guessed_tokens_and_further_choices_are_those_of_plain_requests() {
+    for shape in SHAPES {
+        let generator = tiny(shape, Limits::default());
+        let plain = |request: &GenerateRequest| {
+            let stream = generator.generate_with(request.clone());
+            read(stream.blocking_iter().map(Result::unwrap))
+        };
+        let mut accepted = 0;
+        for request in requests(generator.capabilities().vocab) {
+            let (tokens, text, _) = plain(&request);
+            let drafting = GenerateRequest {
+                draft: 12,
+                ..request.clone()
+            };
+            let (guessed, same, end) = plain(&drafting);
+            assert_eq!((guessed, same), (tokens, text), "{shape:?}");
+            accepted += end.drafts.accepted;
+
+            let several = GenerateRequest {
+                choices: 3,
+                ..drafting
+            };
+            let mut choices = vec![Vec::new(); 3];
+            for chunk in generator.generate_with(several.clone()).blocking_iter() {
+                let chunk = chunk.unwrap();
+                choices[chunk.choice as usize].extend(chunk.tokens);
+            }
+            for (seed, choice) in (several.sampling.seed.unwrap()..).zip(choices) {
+                let mut alone = request.clone();
+                alone.sampling.seed = Some(seed);
+                assert_eq!(choice, plain(&alone).0, "{shape:?}");
+            }
+        }
+        assert!(accepted > 10, "{accepted}");
+    }
+}

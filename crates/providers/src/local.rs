@@ -11,7 +11,7 @@ use engine::{
     AsyncStream, BackendErrorKind, CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams,
     CandlePrompt, Capabilities, Engine, EngineConfig, EngineError, Message, Request, ToolDefinition,
 };
-use generator::{GenerateRequest, PromptInput, SpecialTokens, TextGenerator};
+use generator::{Basis, GenerateRequest, LogprobsConfig, PromptInput, SpecialTokens, TextGenerator};
 use models::{Checkpoint, LoadOptions, ModelFactory};
 
 use crate::error::ProviderError;
@@ -19,6 +19,9 @@ use crate::output::OutputFormat;
 use crate::progress::{ProgressEvent, ProgressHub};
 use crate::sampling;
 use crate::template::{ChatTemplate, Variables, conversation};
+
+/// Tokens guessed at once where a request does not say.
+const DRAFT: usize = 16;
 
 /// A model on disk, loaded and ready to answer; clones are handles to the same model.
 ///
@@ -322,11 +325,7 @@ impl LocalProvider {
         }
         let ids = self.encode_with_tools(prompt, &params.tools)?;
         let request = request.with_prompt_tokens(ids.len(), self.context_length())?;
-        let mut sampling = self.loaded.generator.sampling().clone();
-        sampling.seed = params.seed.or(sampling.seed);
-        if let Some(temperature) = params.temperature {
-            sampling.params.temperature = temperature;
-        }
+        let sampling = params.sampling(self.loaded.generator.sampling());
         let special = if params.ignore_eos {
             SpecialTokens::default()
         } else {
@@ -339,6 +338,15 @@ impl LocalProvider {
             special,
             stop: params.stop.clone(),
             sampling,
+            choices: params.choices.unwrap_or(1),
+            logprobs: params.logprobs.map(|top| LogprobsConfig {
+                top: usize::try_from(top).unwrap_or(usize::MAX),
+                basis: Basis::Model,
+            }),
+            draft: params
+                .draft
+                .map_or(DRAFT, |draft| usize::try_from(draft).unwrap_or(usize::MAX)),
+            deadline: None,
         };
         Ok((request, generation))
     }

@@ -391,9 +391,9 @@ proptest! {
             .collect();
         let mut parser = OutputFormat::Qwen3Coder.parser(&[ToolDefinition::new("f", schema)], &[]);
         let mut events = Events::new();
-        let chunk = CandleStringChunk { choice: 0, text: shown(&content, &arguments), tokens: vec![], end: None };
+        let chunk = CandleStringChunk { text: shown(&content, &arguments), ..CandleStringChunk::default() };
         parser.push(&chunk, &mut events);
-        parser.finish(&mut events);
+        parser.finish(0, &mut events);
         let (mut said, mut read) = (String::new(), Vec::new());
         while let Some(event) = events.pop() {
             said.push_str(event.text().unwrap_or_default());

@@ -269,6 +269,9 @@ pub(crate) struct GenerationArguments {
     /// Makes answers repeatable [default: a new one each time]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     seed: Option<u64>,
+    /// Most tokens to guess from the context and verify at once; 0 guesses none [default: 16]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    draft: Option<u32>,
 }
 
 impl GenerationArguments {
@@ -281,6 +284,7 @@ impl GenerationArguments {
             ignore_eos: self.ignore_eos,
             temperature: self.temperature,
             seed: self.seed,
+            draft: self.draft,
             ..Default::default()
         };
         params.validate()?;

@@ -114,15 +114,13 @@ fn read(mut parser: Box<dyn OutputParser>, pieces: &[&str], ends: bool) -> Read 
     let mut events = Events::new();
     for piece in pieces {
         let chunk = CandleStringChunk {
-            choice: 0,
             text: (*piece).to_owned(),
-            tokens: Vec::new(),
-            end: None,
+            ..CandleStringChunk::default()
         };
         parser.push(&chunk, &mut events);
     }
     if ends {
-        parser.finish(&mut events);
+        parser.finish(0, &mut events);
     }
     let mut read = Read::default();
     while let Some(event) = events.pop() {

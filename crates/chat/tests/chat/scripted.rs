@@ -156,6 +156,8 @@ pub(crate) fn complete() -> Chunk {
         usage: USAGE,
         timings: Timings::default(),
         seed: Some(5),
+        cache_miss: None,
+        drafts: Default::default(),
     })
 }
 

@@ -1,6 +1,8 @@
 //! Every stream ends with exactly one `Complete` or error, whatever the backend does.
 
-use engine::{BackendErrorKind, CandleCompletionChunk, EngineError, FinishReason, GenerateError, StopCause};
+use engine::{
+    BackendErrorKind, CandleCompletionChunk, Drafts, EngineError, FinishReason, GenerateError, StopCause,
+};
 use futures::stream;
 
 use crate::scripted::*;
@@ -49,7 +51,9 @@ fn a_generation_becomes_text_then_its_finish_then_one_complete() {
             CandleCompletionChunk::Complete {
                 usage: USAGE,
                 timings: timings(),
-                seed: Some(7)
+                seed: Some(7),
+                cache_miss: None,
+                drafts: Drafts::default(),
             },
         ]
     );

@@ -1,6 +1,12 @@
 //! The request's parser sees the generation, and its events reach the caller in order.
 
-use engine::{CandleCompletionChunk, CandleStringChunk, Events, GenerateError, OutputParser, PlainText};
+use std::time::Duration;
+
+use engine::{
+    CacheMiss, CandleCompletionChunk, CandleCompletionParams, CandlePrompt, CandleStringChunk, Drafts,
+    EngineError, Events, FinishReason, GenerateError, GenerationEnd, OutputParser, PlainText, Request,
+    StopCause, Timings, TokenLogprob, TokenLogprobs,
+};
 use proptest::prelude::*;
 
 use crate::scripted::*;
@@ -27,7 +33,7 @@ impl OutputParser for HoldsOne {
         }
     }
 
-    fn finish(&mut self, events: &mut Events) {
+    fn finish(&mut self, _: u32, events: &mut Events) {
         self.emit(events);
     }
 }
@@ -67,7 +73,7 @@ fn a_panic_in_a_parser_is_an_error() {
         fn push(&mut self, _: &CandleStringChunk, _: &mut Events) {
             panic!("no such marker");
         }
-        fn finish(&mut self, _: &mut Events) {}
+        fn finish(&mut self, _: u32, _: &mut Events) {}
     }
     let request = request().with_parser(Panics);
     let mut items = items(engine().coordinate_generation(request, || generation(story())));
@@ -83,14 +89,13 @@ fn joined(parser: &mut dyn OutputParser, pieces: &[(String, Vec<u32>)]) -> (Stri
     let mut events = Events::new();
     for (text, tokens) in pieces {
         let chunk = CandleStringChunk {
-            choice: 0,
             text: text.clone(),
             tokens: tokens.clone(),
-            end: None,
+            ..CandleStringChunk::default()
         };
         parser.push(&chunk, &mut events);
     }
-    parser.finish(&mut events);
+    parser.finish(0, &mut events);
     let (mut text, mut tokens) = (String::new(), Vec::new());
     while let Some(event) = events.pop() {
         text.push_str(event.text().unwrap());
@@ -109,4 +114,116 @@ proptest! {
         prop_assert_eq!(joined(&mut PlainText, &pieces), whole.clone());
         prop_assert_eq!(joined(&mut PlainText, std::slice::from_ref(&whole)), whole);
     }
+}
+
+/// A chunk of a choice, with log-probabilities of its token.
+fn of_choice(choice: u32, text: &str, token: u32) -> CandleStringChunk {
+    let chosen = TokenLogprob { token, logprob: -0.5 };
+    CandleStringChunk {
+        choice,
+        text: text.to_owned(),
+        tokens: vec![token],
+        logprobs: vec![TokenLogprobs {
+            chosen,
+            best: vec![chosen],
+        }],
+        end: None,
+    }
+}
+
+/// The last chunk of a choice.
+fn last_of_choice(choice: u32, millis: u64) -> CandleStringChunk {
+    let timings = Timings {
+        time_to_first_token: Duration::from_millis(millis),
+        decode: Duration::from_millis(10 * millis),
+        ..timings()
+    };
+    CandleStringChunk {
+        end: Some(GenerationEnd {
+            finish: FinishReason::Stop,
+            stop: Some(StopCause::Token(2)),
+            usage: USAGE,
+            cache_miss: Some(CacheMiss::Differs),
+            drafts: Drafts {
+                guessed: 4,
+                accepted: 3,
+            },
+            timings,
+            seed: 7 + u64::from(choice),
+        }),
+        ..of_choice(choice, "", 2)
+    }
+}
+
+#[test]
+fn choices_end_one_by_one_and_the_completion_with_the_last() {
+    let params = CandleCompletionParams {
+        choices: Some(2),
+        ..Default::default()
+    };
+    let request = Request::new(&CandlePrompt::raw("once"), &params).unwrap();
+    let script = [
+        of_choice(1, "b", 11),
+        of_choice(0, "a", 10),
+        last_of_choice(1, 5),
+        of_choice(0, "c", 12),
+        last_of_choice(0, 4),
+    ];
+    let engine = engine();
+    let stream = engine.coordinate_generation(request, || generation(script.map(Ok).into()));
+    let chunks: Vec<_> = items(stream).into_iter().map(Result::unwrap).collect();
+
+    let mut log = [Vec::new(), Vec::new()];
+    let mut tokens = [Vec::new(), Vec::new()];
+    let mut finished = Vec::new();
+    for chunk in &chunks {
+        match chunk {
+            CandleCompletionChunk::Logprobs { choice, logprobs } => {
+                log[*choice as usize].extend(logprobs.iter().map(|logprobs| logprobs.chosen.token));
+            }
+            CandleCompletionChunk::Text {
+                choice, tokens: ids, ..
+            } => {
+                let choice = *choice as usize;
+                tokens[choice].extend_from_slice(ids);
+                assert!(log[choice].starts_with(&tokens[choice]), "known before its text");
+            }
+            CandleCompletionChunk::Finish { choice, .. } => finished.push(*choice),
+            _ => {}
+        }
+    }
+    assert_eq!((&log, finished), (&tokens, vec![1, 0]));
+    assert_eq!(tokens, [vec![10, 12, 2], vec![11, 2]]);
+    let Some(CandleCompletionChunk::Complete {
+        usage,
+        timings,
+        seed,
+        cache_miss,
+        drafts,
+    }) = chunks.last()
+    else {
+        panic!("{chunks:?}")
+    };
+    assert_eq!((usage.prompt_tokens, usage.completion_tokens), (5, 6));
+    // From the first token, of choice 0, to the last, of choice 1.
+    assert_eq!(timings.time_to_first_token, Duration::from_millis(4));
+    assert_eq!(timings.decode, Duration::from_millis(51));
+    assert_eq!((*seed, *cache_miss), (Some(7), Some(CacheMiss::Differs)));
+    assert_eq!((drafts.guessed, drafts.accepted), (8, 6));
+    assert_eq!(engine.statistics().completion_tokens, 6);
+}
+
+#[test]
+fn a_generation_that_ends_before_all_choices_breaks_off() {
+    let params = CandleCompletionParams {
+        choices: Some(2),
+        ..Default::default()
+    };
+    let request = Request::new(&CandlePrompt::raw("once"), &params).unwrap();
+    let script = vec![Ok(of_choice(0, "a", 10)), Ok(last_of_choice(0, 4))];
+    let last = items(engine().coordinate_generation(request, || generation(script))).pop();
+    assert!(
+        matches!(last, Some(Err(EngineError::BrokenOff { tokens: 2 }))),
+        "{last:?}"
+    );
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use engine::{
     AsyncStream, CandleCompletionChunk, CandleCompletionParams, CandlePrompt, CandleStringChunk, Clock,
-    Engine, EngineConfig, EngineError, FinishReason, GenerateError, GenerationEnd, Request, StopCause,
-    Timings, Usage,
+    Drafts, Engine, EngineConfig, EngineError, FinishReason, GenerateError, GenerationEnd, Request,
+    StopCause, Timings, Usage,
 };
 use futures::task::noop_waker_ref;
 use futures::{Stream, stream};
@@ -44,27 +44,26 @@ pub(crate) fn timings() -> Timings {
 /// A token with its text.
 pub(crate) fn piece(text: &str, token: u32) -> Generated {
     Ok(CandleStringChunk {
-        choice: 0,
         text: text.to_owned(),
         tokens: vec![token],
-        end: None,
+        ..CandleStringChunk::default()
     })
 }
 
 /// The end token and what comes with it.
 pub(crate) fn end() -> Generated {
     Ok(CandleStringChunk {
-        choice: 0,
-        text: String::new(),
         tokens: vec![2],
         end: Some(GenerationEnd {
             finish: FinishReason::Stop,
             stop: Some(StopCause::Token(2)),
             usage: USAGE,
             cache_miss: None,
+            drafts: Drafts::default(),
             timings: timings(),
             seed: 7,
         }),
+        ..CandleStringChunk::default()
     })
 }
 
@@ -94,6 +93,8 @@ pub(crate) fn complete() -> CandleCompletionChunk {
         usage: USAGE,
         timings: timings(),
         seed: None,
+        cache_miss: None,
+        drafts: Drafts::default(),
     }
 }
 

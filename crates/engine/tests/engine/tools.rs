@@ -1,8 +1,8 @@
 //! Calls of tools pass through an engine: in order, with their finish, each token counted once.
 
 use engine::{
-    CandleCompletionChunk, CandleStringChunk, EngineError, Events, FinishReason, GenerationEnd, OutputParser,
-    ToolCall,
+    CandleCompletionChunk, CandleStringChunk, Drafts, EngineError, Events, FinishReason, GenerationEnd,
+    OutputParser, ToolCall,
 };
 use futures::stream;
 
@@ -25,7 +25,7 @@ impl OutputParser for Shouts {
         self.0 += 1;
     }
 
-    fn finish(&mut self, _: &mut Events) {}
+    fn finish(&mut self, _: u32, _: &mut Events) {}
 }
 
 fn called(script: Vec<Generated>) -> Vec<CandleCompletionChunk> {
@@ -69,6 +69,7 @@ fn without_a_call_or_cut_off_the_finish_is_the_generators() {
         stop: None,
         usage: USAGE,
         cache_miss: None,
+        drafts: Drafts::default(),
         timings: timings(),
         seed: 7,
     });

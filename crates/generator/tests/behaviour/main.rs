@@ -6,9 +6,13 @@ mod scripted;
 mod vocabulary;
 
 mod cancelling;
+mod choices;
 mod company;
+mod deadlines;
+mod drafting;
 mod ending;
 mod failing;
 mod keeping;
+mod logprobs;
 mod refusing;
 mod streaming;

@@ -71,6 +71,37 @@ pub(crate) fn read(stream: Stream) -> Result<Answer, GenerateError> {
     })
 }
 
+/// Everything of several choices to the end: one end of each, and nothing behind the last; or one error, which is last.
+pub(crate) fn read_choices(stream: Stream, choices: usize) -> Result<Vec<Answer>, GenerateError> {
+    within(move || {
+        let mut iter = stream.blocking_iter();
+        let mut open: Vec<(String, Vec<u32>)> = vec![Default::default(); choices];
+        let mut ended: Vec<Option<Answer>> = (0..choices).map(|_| None).collect();
+        let last = loop {
+            let chunk = match iter.next().expect("the stream ended before its choices") {
+                Ok(chunk) => chunk,
+                Err(error) => break Some(error),
+            };
+            let choice = chunk.choice as usize;
+            assert!(
+                ended[choice].is_none(),
+                "a chunk after the end of choice {choice}"
+            );
+            open[choice].0.push_str(&chunk.text);
+            open[choice].1.extend(chunk.tokens);
+            if let Some(end) = chunk.end {
+                let (text, tokens) = std::mem::take(&mut open[choice]);
+                ended[choice] = Some(Answer { text, tokens, end });
+                if ended.iter().all(Option::is_some) {
+                    break None;
+                }
+            }
+        };
+        assert!(iter.next().is_none(), "an item after the last one");
+        last.map_or(Ok(ended.into_iter().flatten().collect()), Err)
+    })
+}
+
 /// A greedy request.
 pub(crate) fn greedy(prompt: impl Into<PromptInput>, max_tokens: u32) -> GenerateRequest {
     GenerateRequest {

@@ -96,8 +96,8 @@ impl OutputParser for Qwen3Coder {
         reader.push(&chunk.text, &chunk.tokens, events);
     }
 
-    fn finish(&mut self, events: &mut Events) {
-        for reader in std::mem::take(&mut self.choices).into_values() {
+    fn finish(&mut self, choice: u32, events: &mut Events) {
+        if let Some(reader) = self.choices.remove(&choice) {
             reader.finish(events);
         }
     }

@@ -77,6 +77,17 @@ fn an_answer_goes_on_where_its_end_is_ignored() {
 }
 
 #[test]
+fn guessing_ahead_changes_nothing_of_an_answer() {
+    let answer = |draft: &str| hello(&["--max-tokens", "200", "--ignore-eos", "--draft", draft]);
+    let (plain, guessed) = (answer("0"), answer("16"));
+    assert_eq!(plain["text"], guessed["text"]);
+    assert_eq!(
+        plain["usage"]["completion_tokens"],
+        guessed["usage"]["completion_tokens"]
+    );
+}
+
+#[test]
 fn the_demo_can_be_inspected_and_tokenized_by_its_name() {
     let page = wick(&["inspect", "demo"]).text();
     assert!(page.contains("qwen3"), "{page}");

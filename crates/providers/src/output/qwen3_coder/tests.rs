@@ -95,7 +95,7 @@ fn chunk(choice: u32, text: &str, tokens: Vec<u32>) -> CandleStringChunk {
         choice,
         text: text.to_owned(),
         tokens,
-        end: None,
+        ..CandleStringChunk::default()
     }
 }
 
@@ -108,7 +108,7 @@ fn read_pieces<'a>(pieces: impl IntoIterator<Item = &'a str>) -> Output {
         pushed.push(token);
         parser.push(&chunk(0, piece, vec![token]), &mut events);
     }
-    parser.finish(&mut events);
+    parser.finish(0, &mut events);
     while let Some(event) = events.pop() {
         output.add(event);
     }
@@ -427,7 +427,8 @@ fn choices_are_read_apart_and_ids_begin_where_they_are_told() {
     for (choice, piece) in [(0, first), (1, first), (1, second), (0, second)] {
         parser.push(&chunk(choice, piece, vec![choice]), &mut events);
     }
-    parser.finish(&mut events);
+    parser.finish(1, &mut events);
+    parser.finish(0, &mut events);
     let mut ids = Vec::new();
     while let Some(event) = events.pop() {
         if let CandleCompletionChunk::ToolCallComplete { choice, index, call } = event {
