@@ -1,29 +1,36 @@
 //! The circuit breaker: leaves a backend alone after it failed repeatedly, then tries it with one probe.
 //!
-//! It judges how requests *ended*, not how they began. While closed, `failures` failures in a row open it;
-//! while open, nothing passes; after `pause` one request passes as a probe, and its outcome closes the
+//! It judges how requests *ended*, not how they began. While closed, `failures` failures in a row open it, or a share of
+//! `rate` of the last `window` requests that told something; while open, nothing passes; after `pause` one request passes as a probe, and its outcome closes the
 //! breaker or opens it again. An outcome that says nothing about the backend (a cancellation, a caller's
 //! own error) neither counts nor resets the count, and lets the next request be the probe. The outcome of
 //! a request that began before the breaker last opened is too old to count.
 //!
 //! Pure state: the time is an argument.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// When the breaker opens, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BreakerConfig {
     /// Failures in a row that open it; at least 1.
     pub failures: u32,
+    /// The share of failures among the last requests that opens it; above 0, and 1 at the most.
+    pub rate: f64,
+    /// How many of the last requests that share is taken of; at least 1. Before there were as many, it is not looked at.
+    pub window: u32,
     /// How long the backend is left alone before it is tried again.
     pub pause: Duration,
 }
 
-/// Five failures in a row, ten seconds.
+/// Five failures in a row or half of twenty, ten seconds.
 impl Default for BreakerConfig {
     fn default() -> Self {
         Self {
             failures: 5,
+            rate: 0.5,
+            window: 20,
             pause: Duration::from_secs(10),
         }
     }
@@ -62,6 +69,8 @@ pub(crate) struct Breaker {
     phase: Phase,
     /// Counts the openings; tickets of an older epoch are stale.
     epoch: u64,
+    /// Whether the last requests failed, the oldest first; of the time since it closed.
+    window: VecDeque<bool>,
 }
 
 #[derive(Debug)]
@@ -77,6 +86,7 @@ impl Breaker {
             config,
             phase: Phase::Closed { failures: 0 },
             epoch: 0,
+            window: VecDeque::new(),
         }
     }
 
@@ -111,10 +121,11 @@ impl Breaker {
         if ticket.epoch != self.epoch {
             return;
         }
+        let too_many = verdict != Verdict::Neutral && self.is_too_often(verdict == Verdict::Failure);
         match (&mut self.phase, verdict) {
             (Phase::Closed { failures }, Verdict::Failure) => {
                 *failures += 1;
-                if *failures >= self.config.failures {
+                if *failures >= self.config.failures || too_many {
                     self.open(now);
                 }
             }
@@ -134,7 +145,19 @@ impl Breaker {
         }
     }
 
+    /// Takes an outcome into the window; whether too many of those in it are failures.
+    fn is_too_often(&mut self, failed: bool) -> bool {
+        let length = usize::try_from(self.config.window).unwrap_or(usize::MAX);
+        if self.window.len() >= length {
+            self.window.pop_front();
+        }
+        self.window.push_back(failed);
+        let failures = self.window.iter().filter(|failed| **failed).count();
+        self.window.len() >= length && failures as f64 >= self.config.rate * length as f64
+    }
+
     fn open(&mut self, now: Instant) {
+        self.window.clear();
         self.phase = Phase::Open { since: now };
         self.epoch += 1;
     }
@@ -151,6 +174,7 @@ mod tests {
             Breaker::new(BreakerConfig {
                 failures,
                 pause: PAUSE,
+                ..BreakerConfig::default()
             }),
             Instant::now(),
         )
@@ -179,6 +203,35 @@ mod tests {
             end(&mut breaker, verdict, now);
         }
         assert_eq!(breaker.state(now), BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_share_of_failures_opens_it_once_the_window_is_full() {
+        let mut breaker = Breaker::new(BreakerConfig {
+            failures: 100,
+            rate: 0.5,
+            window: 6,
+            pause: PAUSE,
+        });
+        let now = Instant::now();
+        let (good, bad) = (Verdict::Success, Verdict::Failure);
+        // Three of five, and of the last six never more than two, with what says nothing between.
+        for verdict in [bad, bad, good, good, good] {
+            end(&mut breaker, verdict, now);
+            end(&mut breaker, Verdict::Neutral, now);
+        }
+        for verdict in [good, bad, good, bad, good, good] {
+            end(&mut breaker, verdict, now);
+            assert_eq!(breaker.state(now), BreakerState::Closed);
+        }
+        end(&mut breaker, bad, now);
+        assert_eq!(breaker.state(now), BreakerState::Open);
+        // What was before the opening is forgotten.
+        let over = now + PAUSE;
+        for verdict in [good, bad, bad, bad, good] {
+            end(&mut breaker, verdict, over);
+        }
+        assert_eq!(breaker.state(over), BreakerState::Closed);
     }
 
     #[test]
@@ -269,6 +322,7 @@ mod tests {
         let mut breaker = Breaker::new(BreakerConfig {
             failures: 1,
             pause: Duration::MAX,
+            ..BreakerConfig::default()
         });
         let now = Instant::now();
         end(&mut breaker, Verdict::Failure, now);

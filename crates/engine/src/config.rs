@@ -1,6 +1,7 @@
 //! Settings of an engine, fixed for its lifetime.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::breaker::BreakerConfig;
 use crate::clock::{Clock, SystemClock};
@@ -15,19 +16,47 @@ pub struct EngineConfig {
     pub max_running: usize,
     /// Requests that may wait for their turn beyond those; with 0 nobody waits.
     pub max_waiting: usize,
+    /// How long requests may take that do not say so themselves.
+    pub deadlines: Deadlines,
     /// When the backend is left alone.
     pub breaker: BreakerConfig,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
 
-/// Eight at once, sixty-four waiting, the default breaker and the system's clock.
+/// How long a request may take, counted from when it was made; what is absent has no limit.
+///
+/// The first deadline that passes ends the stream with [`EngineError::DeadlineExceeded`] and drops the backend's work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Until the work begins.
+    pub queue: Option<Duration>,
+    /// Until the first piece of the answer; a backend that misses it counts as failed.
+    pub first_token: Option<Duration>,
+    /// Until the end.
+    pub total: Option<Duration>,
+}
+
+impl Deadlines {
+    /// These, and those of `defaults` where there are none.
+    #[must_use]
+    pub fn or(self, defaults: Self) -> Self {
+        Self {
+            queue: self.queue.or(defaults.queue),
+            first_token: self.first_token.or(defaults.first_token),
+            total: self.total.or(defaults.total),
+        }
+    }
+}
+
+/// Eight at once, sixty-four waiting, no deadlines, the default breaker and the system's clock.
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             name: "engine".to_owned(),
             max_running: 8,
             max_waiting: 64,
+            deadlines: Deadlines::default(),
             breaker: BreakerConfig::default(),
             clock: Arc::new(SystemClock),
         }
@@ -58,6 +87,15 @@ impl EngineConfig {
             _ => Ok(()),
         };
         at_least_one("max_running", self.max_running as u64)?;
-        at_least_one("breaker.failures", u64::from(self.breaker.failures))
+        at_least_one("breaker.failures", u64::from(self.breaker.failures))?;
+        at_least_one("breaker.window", u64::from(self.breaker.window))?;
+        if !(self.breaker.rate > 0.0 && self.breaker.rate <= 1.0) {
+            return Err(EngineError::InvalidConfig {
+                field: "breaker.rate",
+                value: self.breaker.rate.to_string(),
+                expected: "more than 0 and at most 1",
+            });
+        }
+        Ok(())
     }
 }

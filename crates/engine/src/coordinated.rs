@@ -83,6 +83,34 @@ where
         if self.ended {
             return Poll::Ready(None);
         }
+        let span = self.life.span().clone();
+        let _entered = span.enter();
+        if let Err(late) = self.as_mut().project().life.check_deadline() {
+            let mut this = self.project();
+            *this.start = None;
+            *this.ended = true;
+            let _ = caught(|| this.backend.set(None));
+            return Poll::Ready(Some(Err(late)));
+        }
+        let item = self.as_mut().poll_item(cx);
+        if item.is_pending() {
+            self.project().life.set_alarm(cx);
+        }
+        item
+    }
+}
+
+impl<F, S, E> Coordinated<F, S>
+where
+    F: FnOnce() -> S,
+    S: Stream<Item = Result<CandleCompletionChunk, E>>,
+    E: Into<EngineError>,
+{
+    /// The next item of a stream that has not ended and whose time is not over.
+    fn poll_item(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<CandleCompletionChunk, EngineError>>> {
         if let Err(rejection) = ready!(self.as_mut().project().life.poll_admission(cx)) {
             let this = self.project();
             *this.start = None;
@@ -104,10 +132,17 @@ where
                 // The item is decided: a backend that panics while it is dropped changes nothing.
                 let _ = caught(|| this.backend.set(None));
             }
+            Ok(CandleCompletionChunk::Finish { finish, .. }) => this.life.finish(*finish),
             Ok(chunk) => this.life.receive(chunk.tokens().len()),
         }
-        if let Ok(CandleCompletionChunk::Complete { usage, timings, .. }) = &mut item {
-            this.life.complete(usage, timings);
+        if let Ok(CandleCompletionChunk::Complete {
+            usage,
+            timings,
+            drafts,
+            ..
+        }) = &mut item
+        {
+            this.life.complete(usage, timings, drafts);
         }
         Poll::Ready(Some(item.map_err(|error| this.life.fail(error))))
     }

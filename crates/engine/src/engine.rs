@@ -8,13 +8,13 @@ use futures::Stream;
 use generator::{AsyncStream, CandleStringChunk, GenerateError};
 
 use crate::chunk::CandleCompletionChunk;
-use crate::config::EngineConfig;
+use crate::config::{Deadlines, EngineConfig};
 use crate::coordinated::Coordinated;
 use crate::error::EngineError;
 use crate::lifecycle::{Lifecycle, Shared};
 use crate::parsed::Parsed;
 use crate::request::Request;
-use crate::statistics::Statistics;
+use crate::statistics::{EngineState, Statistics};
 
 /// Admission, circuit breaker, order and counts for the requests of one provider.
 ///
@@ -32,10 +32,44 @@ impl Engine {
     ///
     /// [`EngineError::InvalidConfig`] for a setting out of its range.
     pub fn new(config: EngineConfig) -> Result<Engine, EngineError> {
+        Self::in_state(config, EngineState::Ready)
+    }
+
+    /// An engine whose backend is still being made ready: it refuses requests until [`Engine::make_ready`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::new`].
+    pub fn loading(config: EngineConfig) -> Result<Engine, EngineError> {
+        Self::in_state(config, EngineState::Loading)
+    }
+
+    fn in_state(config: EngineConfig, state: EngineState) -> Result<Engine, EngineError> {
         config.validate()?;
         Ok(Engine {
-            shared: Shared::new(config),
+            shared: Shared::new(config, state),
         })
+    }
+
+    /// Takes requests from now on; changes nothing unless the engine is loading.
+    pub fn make_ready(&self) {
+        self.shared.make_ready();
+    }
+
+    /// Refuses requests from now on, with [`EngineError::NotReady`]. Those that were made before are served to their end;
+    /// with the last of them the engine has stopped, for good.
+    ///
+    /// A stream that is held and not read keeps the engine from stopping, unless it has a deadline and is polled.
+    pub fn drain(&self) {
+        self.shared.drain();
+    }
+
+    /// Waits until the engine has stopped, which it only does after [`Engine::drain`].
+    ///
+    /// **Cancellation:** dropping it changes nothing.
+    pub fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        std::future::poll_fn(move |cx| shared.poll_stopped(cx))
     }
 
     /// Streams the completion that `generation` generates, read through the request's parser.
@@ -45,9 +79,9 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// As the last item of the stream: what the generator reports; [`EngineError::QueueFull`] and
-    /// [`EngineError::CircuitOpen`] as its only item; [`EngineError::BrokenOff`] if the generation ends
-    /// without an end; [`EngineError::Panicked`].
+    /// As the last item of the stream: what the generator reports; [`EngineError::QueueFull`],
+    /// [`EngineError::CircuitOpen`] and [`EngineError::NotReady`] as its only item; [`EngineError::DeadlineExceeded`];
+    /// [`EngineError::BrokenOff`] if the generation ends without an end; [`EngineError::Panicked`].
     ///
     /// # Cancellation
     ///
@@ -60,8 +94,8 @@ impl Engine {
     where
         F: FnOnce() -> AsyncStream<Result<CandleStringChunk, GenerateError>> + Send + 'static,
     {
-        let (parser, choices) = request.into_parts();
-        self.watch(move || Parsed::new(generation(), parser, choices))
+        let (parser, choices, deadlines) = request.into_parts();
+        self.watch(deadlines, move || Parsed::new(generation(), parser, choices))
     }
 
     /// Streams the completion of a backend that speaks chunks itself, such as a remote engine: the same
@@ -86,8 +120,8 @@ impl Engine {
         S: Stream<Item = Result<CandleCompletionChunk, E>> + Send + 'static,
         E: Into<EngineError>,
     {
-        drop(request);
-        self.watch(completion)
+        let (_, _, deadlines) = request.into_parts();
+        self.watch(deadlines, completion)
     }
 
     /// The stream of a request that its provider refuses: this error alone, counted as rejected.
@@ -101,13 +135,19 @@ impl Engine {
         self.shared.snapshot()
     }
 
-    fn watch<F, S, E>(&self, start: F) -> AsyncStream<Result<CandleCompletionChunk, EngineError>>
+    fn watch<F, S, E>(
+        &self,
+        deadlines: Deadlines,
+        start: F,
+    ) -> AsyncStream<Result<CandleCompletionChunk, EngineError>>
     where
         F: FnOnce() -> S + Send + 'static,
         S: Stream<Item = Result<CandleCompletionChunk, E>> + Send + 'static,
         E: Into<EngineError>,
     {
-        let life = Lifecycle::new(Arc::clone(&self.shared));
-        AsyncStream::from_stream(Coordinated::new(life, start))
+        match Lifecycle::new(Arc::clone(&self.shared), deadlines) {
+            Ok(life) => AsyncStream::from_stream(Coordinated::new(life, start)),
+            Err(error) => self.refuse(error),
+        }
     }
 }

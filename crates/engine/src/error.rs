@@ -9,6 +9,8 @@ use std::time::Duration;
 use generator::GenerateError;
 use thiserror::Error;
 
+use crate::statistics::EngineState;
+
 /// Why a request was refused or failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -73,6 +75,22 @@ pub enum EngineError {
         waiting: usize,
     },
 
+    /// The engine takes no requests: it is still loading, or it drains and has stopped or will.
+    #[error("the engine is {state} and takes no requests")]
+    NotReady {
+        /// What it does instead.
+        state: EngineState,
+    },
+
+    /// The request's time is over: ask for less, or give it more.
+    #[error("{what} took longer than {} ms", limit.as_millis())]
+    DeadlineExceeded {
+        /// What took too long.
+        what: DeadlineKind,
+        /// The time that it had.
+        limit: Duration,
+    },
+
     /// The backend failed too often and is left alone for a while: try again after `retry_after`.
     #[error("the circuit breaker is open, retry in {:.1} s", retry_after.as_secs_f64())]
     CircuitOpen {
@@ -111,6 +129,28 @@ pub enum EngineError {
         /// The failure itself.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+/// Which of a request's deadlines passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeadlineKind {
+    /// The work had not begun.
+    Queue,
+    /// Nothing of the answer had come.
+    FirstToken,
+    /// The answer had not ended.
+    Total,
+}
+
+impl std::fmt::Display for DeadlineKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Queue => "waiting for its turn",
+            Self::FirstToken => "the first token",
+            Self::Total => "the whole answer",
+        })
+    }
 }
 
 /// Whose fault a backend's error is, and whether trying again can help.
@@ -168,6 +208,7 @@ impl EngineError {
                 true
             }
             EngineError::Backend { kind, .. } => kind.is_failure(),
+            EngineError::DeadlineExceeded { what, .. } => *what == DeadlineKind::FirstToken,
             EngineError::InvalidParameter { .. }
             | EngineError::InvalidConfig { .. }
             | EngineError::EmptyPrompt
@@ -175,6 +216,7 @@ impl EngineError {
             | EngineError::ToolsUnsupported { .. }
             | EngineError::ContextOverflow { .. }
             | EngineError::QueueFull { .. }
+            | EngineError::NotReady { .. }
             | EngineError::CircuitOpen { .. } => false,
         }
     }
@@ -236,6 +278,9 @@ impl From<GenerateError> for EngineError {
             GenerateError::Overloaded { .. } => BackendErrorKind::Overloaded,
             // The caller's own deadline, which says nothing about the generator.
             GenerateError::DeadlineExceeded { .. } => BackendErrorKind::Request,
+            GenerateError::InvalidConstraint { .. } | GenerateError::ConstraintFailed { .. } => {
+                BackendErrorKind::Request
+            }
             GenerateError::Thread(_) | GenerateError::WorkerGone => BackendErrorKind::Unavailable,
             _ => BackendErrorKind::Internal,
         };

@@ -51,8 +51,8 @@
 //!   names it.
 //! * **Tools are never ignored**: a [`Request`] that declares or shows some is made for a provider that takes
 //!   them, or refused. What a model calls comes back as chunks; nothing here runs it.
-//! * **All work happens inside `poll_next`.** No task, no thread, no runtime; the closure runs at the first
-//!   poll after admission, and a stream dropped before that never runs it.
+//! * **All work happens inside `poll_next`.** No task, no runtime, and no thread but one that wakes streams for their
+//!   deadlines; the closure runs at the first poll after admission, and a stream dropped before that never runs it.
 //! * **Exactly one terminal item**, `Complete` or an error, whatever the backend does: end early, go on
 //!   after its end, panic.
 //! * **One outcome per request**, counted when its stream ends, also when it is dropped or unwound. The
@@ -78,27 +78,29 @@ mod config;
 mod coordinated;
 mod engine;
 mod lifecycle;
+mod meters;
 mod order;
 mod parsed;
 mod request;
 mod statistics;
+mod timer;
 
 pub use breaker::{BreakerConfig, BreakerState};
 pub use chunk::CandleCompletionChunk;
 pub use clock::{Clock, SystemClock};
-pub use config::EngineConfig;
+pub use config::{Deadlines, EngineConfig};
 pub use engine::Engine;
-pub use error::{BackendErrorKind, EngineError};
+pub use error::{BackendErrorKind, DeadlineKind, EngineError};
 pub use message::{Message, Role};
 pub use model::{CandleCompletionModel, Capabilities};
 pub use params::CandleCompletionParams;
 pub use parser::{Events, OutputParser, PlainText};
 pub use prompt::CandlePrompt;
 pub use request::Request;
-pub use statistics::Statistics;
+pub use statistics::{EngineState, Statistics};
 pub use tool::{ToolCall, ToolDefinition};
 
 pub use generator::{
-    AsyncStream, CacheMiss, CandleStringChunk, Drafts, FinishReason, GenerateError, GenerationEnd, StopCause,
-    Timings, TokenLogprob, TokenLogprobs, Usage,
+    AsyncStream, CacheMiss, CandleStringChunk, Constraint, Drafts, FinishReason, GenerateError,
+    GenerationEnd, StopCause, Timings, TokenLogprob, TokenLogprobs, Usage,
 };

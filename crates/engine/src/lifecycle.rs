@@ -4,17 +4,19 @@
 //! exactly one outcome is counted, the breaker gets its ticket back and the permit is released.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use futures::ready;
-use generator::{Timings, Usage};
+use generator::{Drafts, FinishReason, Timings, Usage};
+use metrics::Histogram;
 
 use crate::admission::{Admission, Entry, Permit, Place};
 use crate::breaker::{Breaker, Ticket, Verdict};
-use crate::config::EngineConfig;
-use crate::error::EngineError;
-use crate::statistics::Statistics;
+use crate::config::{Deadlines, EngineConfig};
+use crate::error::{DeadlineKind, EngineError};
+use crate::meters::Meters;
+use crate::statistics::{EngineState, Statistics};
 
 /// What all requests of one engine share.
 #[derive(Debug)]
@@ -23,16 +25,56 @@ pub(crate) struct Shared {
     admission: Arc<Admission>,
     breaker: Mutex<Breaker>,
     statistics: Mutex<Statistics>,
+    meters: Meters,
+    /// Who waits for the engine to stop.
+    mourners: Mutex<Vec<Waker>>,
 }
 
 impl Shared {
-    pub(crate) fn new(config: EngineConfig) -> Arc<Self> {
+    pub(crate) fn new(config: EngineConfig, state: EngineState) -> Arc<Self> {
         Arc::new(Self {
             admission: Admission::new(config.max_running, config.max_waiting),
             breaker: Mutex::new(Breaker::new(config.breaker)),
-            statistics: Mutex::default(),
+            statistics: Mutex::new(Statistics {
+                state,
+                ..Statistics::default()
+            }),
+            meters: Meters::new(&config.name),
+            mourners: Mutex::default(),
             config,
         })
+    }
+
+    /// Begins to take requests, if it was loading.
+    pub(crate) fn make_ready(&self) {
+        self.count(|statistics| {
+            if statistics.state == EngineState::Loading {
+                statistics.state = EngineState::Ready;
+            }
+        });
+    }
+
+    /// Takes no more requests.
+    pub(crate) fn drain(&self) {
+        self.count(|statistics| {
+            if statistics.state != EngineState::Stopped {
+                statistics.state = EngineState::Draining;
+            }
+        });
+    }
+
+    /// Ready once the engine has stopped.
+    pub(crate) fn poll_stopped(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // First the waker, so that a stop in between wakes it.
+        let mut mourners = lock(&self.mourners);
+        if !mourners.iter().any(|waker| waker.will_wake(cx.waker())) {
+            mourners.push(cx.waker().clone());
+        }
+        drop(mourners);
+        match lock(&self.statistics).state {
+            EngineState::Stopped => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
     }
 
     pub(crate) fn snapshot(&self) -> Statistics {
@@ -49,10 +91,24 @@ impl Shared {
             statistics.requests += 1;
             statistics.rejected += 1;
         });
+        self.meters.ended(Outcome::Rejected.name(), 0);
     }
 
-    fn count(&self, change: impl FnOnce(&mut Statistics)) {
-        change(&mut lock(&self.statistics));
+    fn count<T>(&self, change: impl FnOnce(&mut Statistics) -> T) -> T {
+        let mut statistics = lock(&self.statistics);
+        let result = change(&mut statistics);
+        let (waiting, in_flight) = (statistics.waiting, statistics.in_flight);
+        let stops = statistics.state == EngineState::Draining && waiting + in_flight == 0;
+        if stops {
+            statistics.state = EngineState::Stopped;
+        }
+        drop(statistics);
+        self.meters.load(waiting, in_flight);
+        if stops {
+            let mourners = std::mem::take(&mut *lock(&self.mourners));
+            mourners.into_iter().for_each(Waker::wake);
+        }
+        result
     }
 
     fn now(&self) -> Instant {
@@ -69,10 +125,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Lifecycle {
     shared: Arc<Shared>,
     stage: Stage,
+    made: Instant,
+    deadlines: Deadlines,
+    /// The alarm that was set last, and whom it wakes.
+    alarm: Option<(Instant, Waker)>,
     /// Spent in the queue.
     waited: Duration,
     /// Tokens received so far.
     tokens: u64,
+    /// When the last chunk with tokens came.
+    last: Option<Instant>,
+    between: Option<Histogram>,
+    /// Ends of choices: stopped, cut off, called tools.
+    finished: [u64; 3],
+    span: tracing::Span,
 }
 
 #[derive(Debug)]
@@ -92,19 +158,103 @@ enum Outcome {
     Rejected,
 }
 
+impl Outcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
 impl Lifecycle {
     /// Counts a new request.
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        shared.count(|statistics| {
-            statistics.requests += 1;
-            statistics.waiting += 1;
-        });
-        Self {
-            shared,
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NotReady`] if the engine takes none; nothing is counted.
+    pub(crate) fn new(shared: Arc<Shared>, deadlines: Deadlines) -> Result<Self, EngineError> {
+        let id = shared.count(|statistics| match statistics.state {
+            EngineState::Ready => {
+                statistics.requests += 1;
+                statistics.waiting += 1;
+                Ok(statistics.requests)
+            }
+            state => Err(EngineError::NotReady { state }),
+        })?;
+        let span = tracing::debug_span!("request", engine = shared.config.name, id);
+        Ok(Self {
             stage: Stage::Created,
+            made: shared.now(),
+            deadlines: deadlines.or(shared.config.deadlines),
+            alarm: None,
             waited: Duration::ZERO,
             tokens: 0,
+            last: None,
+            between: None,
+            finished: [0; 3],
+            span,
+            shared,
+        })
+    }
+
+    /// The span of what belongs to the request.
+    pub(crate) fn span(&self) -> &tracing::Span {
+        &self.span
+    }
+
+    /// The deadline that comes first of those that matter still.
+    fn deadline(&self) -> Option<(Instant, DeadlineKind, Duration)> {
+        let Deadlines {
+            queue,
+            first_token,
+            total,
+        } = self.deadlines;
+        let waits = matches!(self.stage, Stage::Created | Stage::Waiting { .. });
+        let nothing_came = self.last.is_none();
+        [
+            (queue.filter(|_| waits), DeadlineKind::Queue),
+            (first_token.filter(|_| nothing_came), DeadlineKind::FirstToken),
+            (total, DeadlineKind::Total),
+        ]
+        .into_iter()
+        // A limit too long for the clock is none.
+        .filter_map(|(limit, what)| Some((self.made.checked_add(limit?)?, what, limit?)))
+        .min_by_key(|(time, ..)| *time)
+    }
+
+    /// Ends the request if its time is over.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::DeadlineExceeded`], counted as rejected where the work had not begun, and else as failed.
+    pub(crate) fn check_deadline(&mut self) -> Result<(), EngineError> {
+        let Some((time, what, limit)) = self.deadline() else {
+            return Ok(());
+        };
+        if self.shared.now() < time {
+            return Ok(());
         }
+        let error = EngineError::DeadlineExceeded { what, limit };
+        Err(match self.stage {
+            Stage::InFlight { .. } => self.fail(error),
+            _ => self.reject(error),
+        })
+    }
+
+    /// Has `cx` woken when the time is over, if it has one; for a stream that is about to wait.
+    pub(crate) fn set_alarm(&mut self, cx: &Context<'_>) {
+        let Some((time, ..)) = self.deadline() else {
+            return;
+        };
+        let set = self.alarm.as_ref();
+        if set.is_some_and(|(at, waker)| *at == time && waker.will_wake(cx.waker())) {
+            return;
+        }
+        self.alarm = Some((time, cx.waker().clone()));
+        self.shared.config.clock.wake_at(time, cx.waker().clone());
     }
 
     /// Waits for leave to begin the work.
@@ -151,13 +301,35 @@ impl Lifecycle {
         self.shared.count(|statistics| {
             statistics.waiting -= 1;
             statistics.in_flight += 1;
+            statistics.queued += waited;
         });
+        self.shared.meters.began(waited);
+        self.between = Some(self.shared.meters.between_tokens());
         Ok(())
     }
 
-    /// Counts tokens that came with a chunk.
+    /// Counts the tokens of a chunk that is not the last.
     pub(crate) fn receive(&mut self, tokens: usize) {
+        let now = self.shared.now();
+        if let (Some(last), Some(between)) = (self.last, &self.between)
+            && tokens > 0
+        {
+            between.record(now.saturating_duration_since(last));
+        }
+        if tokens > 0 || self.last.is_none() {
+            self.last = Some(now);
+        }
         self.tokens += tokens as u64;
+    }
+
+    /// Takes note of how a choice ended.
+    pub(crate) fn finish(&mut self, finish: FinishReason) {
+        let [stopped, cut_off, called_tools] = &mut self.finished;
+        *match finish {
+            FinishReason::Length => cut_off,
+            FinishReason::ToolCalls => called_tools,
+            _ => stopped,
+        } += 1;
     }
 
     /// Tokens received so far.
@@ -166,12 +338,25 @@ impl Lifecycle {
     }
 
     /// Ends the request as completed, with the time spent waiting added to the times reported.
-    pub(crate) fn complete(&mut self, usage: &Usage, timings: &mut Timings) {
+    pub(crate) fn complete(&mut self, usage: &Usage, timings: &mut Timings, drafts: &Drafts) {
         timings.queued += self.waited;
         timings.time_to_first_token += self.waited;
         self.tokens = usage.completion_tokens as u64;
+        let [stopped, cut_off, called_tools] = self.finished;
+        let (guessed, accepted) = (drafts.guessed as u64, drafts.accepted as u64);
+        let meters = &self.shared.meters;
+        meters.completed(usage, timings, guessed, accepted);
+        meters.finished(FinishReason::Stop, stopped);
+        meters.finished(FinishReason::Length, cut_off);
+        meters.finished(FinishReason::ToolCalls, called_tools);
         self.end(Outcome::Completed, Verdict::Success, |statistics| {
+            statistics.stopped += stopped;
+            statistics.cut_off += cut_off;
+            statistics.called_tools += called_tools;
             statistics.prompt_tokens += usage.prompt_tokens as u64;
+            statistics.cached_tokens += usage.cached_tokens as u64;
+            statistics.guessed_tokens += guessed;
+            statistics.accepted_tokens += accepted;
             statistics.time_to_first_token += timings.time_to_first_token;
             statistics.decode += timings.decode;
         });
@@ -216,17 +401,19 @@ impl Lifecycle {
             statistics.completion_tokens += tokens;
             more(statistics);
         });
+        self.shared.meters.ended(outcome.name(), tokens);
         if let Stage::InFlight { permit, ticket } = stage {
             // First the verdict, so that whoever gets the permit meets the breaker as it now is.
-            lock(&self.shared.breaker).record(ticket, verdict, self.shared.now());
+            let now = self.shared.now();
+            let state = {
+                let mut breaker = lock(&self.shared.breaker);
+                breaker.record(ticket, verdict, now);
+                breaker.state(now)
+            };
+            self.shared.meters.breaker(state);
             drop(permit);
         }
-        tracing::debug!(
-            engine = self.shared.config.name,
-            ?outcome,
-            tokens,
-            "request ended"
-        );
+        tracing::debug!(parent: &self.span, ?outcome, tokens, "request ended");
     }
 }
 

@@ -3,8 +3,9 @@
 //! Every field is honoured or rejected with an error that names it; an absent one leaves the choice to
 //! the provider.
 
-use generator::SamplingConfig;
+use generator::{Constraint, SamplingConfig};
 
+use crate::config::Deadlines;
 use crate::error::EngineError;
 use crate::tool::ToolDefinition;
 
@@ -39,6 +40,10 @@ pub struct CandleCompletionParams {
     /// The most tokens that are guessed from the context at once and verified together; it changes how long the answer
     /// takes, not what it is. 0 guesses nothing. Absent: the provider's default.
     pub draft: Option<u32>,
+    /// What the answer has to be: JSON of a schema, a choice, a grammar. Absent: anything.
+    pub constraint: Option<Constraint>,
+    /// How long the request may take. Absent ones: the provider's.
+    pub deadlines: Deadlines,
     /// What the model may call; names are unique. Empty: it is told of no tools, and whatever it writes is text.
     pub tools: Vec<ToolDefinition>,
 }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::config::Deadlines;
 use crate::error::EngineError;
 use crate::message::Message;
 use crate::model::Capabilities;
@@ -17,6 +18,7 @@ use crate::prompt::CandlePrompt;
 pub struct Request {
     parser: Box<dyn OutputParser>,
     choices: u32,
+    deadlines: Deadlines,
 }
 
 impl Request {
@@ -81,6 +83,7 @@ impl Request {
         Ok(Self {
             parser: Box::new(PlainText),
             choices: params.choices.unwrap_or(1),
+            deadlines: params.deadlines,
         })
     }
 
@@ -111,9 +114,9 @@ impl Request {
         }
     }
 
-    /// The parser, and how many choices it is to read.
-    pub(crate) fn into_parts(self) -> (Box<dyn OutputParser>, u32) {
-        (self.parser, self.choices)
+    /// The parser, how many choices it is to read, and how long the request may take.
+    pub(crate) fn into_parts(self) -> (Box<dyn OutputParser>, u32, Deadlines) {
+        (self.parser, self.choices, self.deadlines)
     }
 }
 

@@ -10,9 +10,12 @@ use engine::{
     AsyncStream, BackendErrorKind, CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams,
     CandlePrompt, Capabilities, Engine, EngineConfig, EngineError, Request,
 };
-use generator::{GenerateRequest, SamplingConfig, SpecialTokens, TextGenerator};
+use generator::{Constraint, GenerateRequest, Limits, SamplingConfig, SpecialTokens, TextGenerator};
 use models::synth::{self, Shape};
 use models::{Device, GgufFile, ModelFactory, Tokenizer};
+
+/// Bytes of running caches: enough for a context of one tiny sequence, not of many.
+const CACHES: usize = 1 << 18;
 
 struct KimiK2Provider {
     engine: Engine,
@@ -34,7 +37,12 @@ impl KimiK2Provider {
         std::fs::remove_dir_all(&directory).unwrap();
 
         let sampling_config = SamplingConfig::default();
-        let text_generator = TextGenerator::new(model, tokenizer, device, sampling_config).unwrap();
+        let limits = Limits {
+            cache_bytes: Some(CACHES),
+            ..Limits::default()
+        };
+        let text_generator =
+            TextGenerator::with_limits(model, tokenizer, device, sampling_config, limits).unwrap();
         let engine = Engine::new(EngineConfig::named("kimi-k2")).unwrap();
         Self {
             engine,
@@ -175,13 +183,24 @@ fn what_a_generator_refuses_is_the_callers_error() {
         sampling: SamplingConfig::default(),
         ..bad_sampling.clone()
     };
-    for refused in [bad_sampling, bad_token] {
+    let bad_constraint = GenerateRequest {
+        constraint: Some(Constraint::Regex("(".to_owned())),
+        ..bad_token.clone()
+    };
+    let too_large = GenerateRequest {
+        choices: 16,
+        ..GenerateRequest::new(raw.text())
+    };
+    let mut sources = Vec::new();
+    for refused in [bad_sampling, bad_token, bad_constraint, too_large] {
         let request = Request::new(&raw, &at_most(1)).unwrap();
         let text_generator = provider.text_generator.clone();
         let stream = provider
             .engine
             .coordinate_generation(request, move || text_generator.generate_with(refused));
         let error = stream.blocking_iter().last().unwrap().unwrap_err();
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        sources.extend(source);
         assert!(
             matches!(
                 error,
@@ -193,5 +212,10 @@ fn what_a_generator_refuses_is_the_callers_error() {
             "{error:?}"
         );
         assert!(!error.is_backend_failure());
+    }
+    let told = ["sampling", "token 4294967295", "constraint", "caches of"];
+    assert_eq!(sources.len(), told.len());
+    for (source, told) in sources.iter().zip(told) {
+        assert!(source.contains(told), "{source}");
     }
 }

@@ -66,7 +66,7 @@ pub struct Drafts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FinishReason {
-    /// The model ended its answer, or came to a stop string.
+    /// The model ended its answer, came to a stop string, or wrote all that its constraint allows.
     Stop,
     /// `max_tokens` or the end of the context was reached.
     Length,
@@ -100,6 +100,8 @@ pub enum StopCause {
     Token(u32),
     /// One of the request's stop strings.
     Text(String),
+    /// The request's constraint: nothing more could follow.
+    Constraint,
 }
 
 /// Why a prompt, or the rest of it, was not in the cache of an earlier request.

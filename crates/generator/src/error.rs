@@ -52,6 +52,18 @@ pub enum GenerateError {
         /// Size of the model's vocabulary.
         vocab: usize,
     },
+    /// The constraint cannot be followed: it does not parse, or is too large.
+    #[error("the constraint cannot be followed: {fault}")]
+    InvalidConstraint {
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// The constraint took too much work at some place of the text.
+    #[error("the constraint could not be followed any further: {fault}")]
+    ConstraintFailed {
+        /// What happened.
+        fault: String,
+    },
     /// A stop string is empty: it would end every generation before it begins.
     #[error("the stop string at index {index} is empty")]
     EmptyStop {

@@ -6,24 +6,25 @@
 //! thread ends and the model with it. Nothing waits for that.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use models::{Capabilities, Device, KvCache, Model, Tokenizer};
-use simd_sampling::{Logprobs, SamplerChain};
+use simd_sampling::{Logprobs, SamplerChain, Stage};
 
 use crate::admission::Admission;
 use crate::budget::Budget;
 use crate::channel::channel;
 use crate::clock::Clock;
+use crate::constraint::{ConstraintCompiler, ConstraintGuard};
 use crate::lookup::Lookup;
 use crate::reply::Reply;
 use crate::sequence::{Opening, Sequence};
 use crate::stop::StopMatcher;
 use crate::worker::Worker;
 use crate::{
-    AsyncStream, CandleStringChunk, GenerateError, GenerateRequest, Limits, LogprobsConfig, PromptInput,
-    SamplingConfig, SpecialTokens, TokenPlace,
+    AsyncStream, CandleStringChunk, Constraint, GenerateError, GenerateRequest, Limits, LogprobsConfig,
+    PromptInput, SamplingConfig, SpecialTokens, TokenPlace,
 };
 
 /// A handle to the thread that owns a model and generates text with it.
@@ -48,6 +49,8 @@ struct Shared {
     cache: KvCache,
     /// Bytes that the caches of running sequences may come to have.
     cache_bytes: usize,
+    /// Made with the first constraint: it holds the vocabulary once more.
+    compiler: OnceLock<Result<ConstraintCompiler, GenerateError>>,
 }
 
 impl Drop for Shared {
@@ -116,6 +119,7 @@ impl TextGenerator {
                 slots,
                 cache,
                 cache_bytes,
+                compiler: OnceLock::new(),
             }),
         })
     }
@@ -146,12 +150,13 @@ impl TextGenerator {
     ///
     /// Errors come in the stream, as its only or last item.
     /// * [`GenerateError::InvalidMaxTokens`], [`GenerateError::InvalidMinTokens`], [`GenerateError::InvalidChoices`],
-    ///   [`GenerateError::InvalidLogprobs`], [`GenerateError::EmptyStop`], [`GenerateError::TokenOutOfVocabulary`], [`GenerateError::Params`], [`GenerateError::Encode`],
+    ///   [`GenerateError::InvalidLogprobs`], [`GenerateError::InvalidConstraint`], [`GenerateError::EmptyStop`], [`GenerateError::TokenOutOfVocabulary`], [`GenerateError::Params`], [`GenerateError::Encode`],
     ///   [`GenerateError::EmptyPrompt`], [`GenerateError::ContextOverflow`], [`GenerateError::CacheTooLarge`]: the
     ///   request cannot be served; nothing was done.
     /// * [`GenerateError::Overloaded`]: not now.
     /// * [`GenerateError::Model`], [`GenerateError::Logits`], [`GenerateError::BrokenModel`],
-    ///   [`GenerateError::Panicked`], [`GenerateError::WorkerGone`], [`GenerateError::DeadlineExceeded`]: it failed on the
+    ///   [`GenerateError::ConstraintFailed`], [`GenerateError::Panicked`], [`GenerateError::WorkerGone`],
+    ///   [`GenerateError::DeadlineExceeded`]: it failed on the
     ///   way, with all its choices.
     ///
     /// **Cancellation:** dropping the stream ends the request before the worker's next step and frees its place; what it
@@ -179,6 +184,22 @@ impl TextGenerator {
         &self.shared.sampling
     }
 
+    /// Compiles a constraint, whose masks `chain` is to follow.
+    fn guard(&self, constraint: &Constraint, chain: &SamplerChain) -> Result<ConstraintGuard, GenerateError> {
+        if !chain.stages().contains(&Stage::Mask) {
+            let fault = "the order of the sampling leaves masks out".to_owned();
+            return Err(GenerateError::InvalidConstraint { fault });
+        }
+        let Shared {
+            tokenizer,
+            capabilities,
+            compiler,
+            ..
+        } = &*self.shared;
+        let compiler = compiler.get_or_init(|| ConstraintCompiler::new(tokenizer, capabilities.vocab));
+        compiler.as_ref().map_err(Clone::clone)?.compile(constraint)
+    }
+
     fn start(
         &self,
         request: GenerateRequest,
@@ -203,6 +224,7 @@ impl TextGenerator {
             sampling,
             choices,
             logprobs,
+            constraint,
             draft,
             deadline,
         } = request;
@@ -226,6 +248,9 @@ impl TextGenerator {
         check_tokens(&ends, capabilities.vocab, TokenPlace::EndTokens)?;
         ends.sort_unstable();
         let chain = chain(&sampling, capabilities)?;
+        let guard = constraint
+            .map(|constraint| self.guard(&constraint, &chain))
+            .transpose()?;
         let prompt = match prompt {
             PromptInput::Tokens(tokens) => tokens,
             PromptInput::Text(text) => tokenizer
@@ -263,6 +288,7 @@ impl TextGenerator {
             budget,
             cache_bytes,
             chain,
+            guard,
             logprobs: logprobs.map(|LogprobsConfig { top, basis }| Logprobs::new(basis, vocab, top)),
             lookup: guesses.then(|| Lookup::new(draft)),
             seed: sampling.seed_or_fresh(),

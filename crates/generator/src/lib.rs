@@ -39,6 +39,7 @@
 mod generator;
 
 mod chunk;
+mod constraint;
 mod error;
 mod limits;
 mod request;
@@ -64,6 +65,7 @@ pub use chunk::{
     CacheMiss, CandleStringChunk, Drafts, FinishReason, GenerationEnd, StopCause, Timings, TokenLogprobs,
     Usage,
 };
+pub use constraint::{Constraint, ConstraintCompiler, ConstraintGuard};
 pub use error::{GenerateError, TokenPlace};
 pub use generator::TextGenerator;
 pub use limits::Limits;

@@ -8,6 +8,8 @@ use std::time::Instant;
 use models::Tokenizer;
 use simd_sampling::{Basis, SamplingParams};
 
+use crate::Constraint;
+
 /// Where a generation starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PromptInput {
@@ -107,6 +109,10 @@ pub struct GenerateRequest {
     pub choices: u32,
     /// Whether and which log-probabilities come with each token.
     pub logprobs: Option<LogprobsConfig>,
+    /// What the generated text has to be. Tokens that it allows no others beside are taken without a draw, several at
+    /// once, unless log-probabilities are asked for. A generation that its length or a stop string cuts off is only the
+    /// beginning of such a text; one that is complete ends, whatever `min_tokens` says.
+    pub constraint: Option<Constraint>,
     /// The most tokens guessed at once, 0 for none: where the last few tokens have stood before, what followed them
     /// then is verified in one forward pass (prompt lookup). Draws are those of plain decoding; guesses that turn out
     /// wrong make shorter and rarer ones. A model whose caches cannot be cut back guesses nothing.
@@ -128,6 +134,7 @@ impl GenerateRequest {
             sampling: SamplingConfig::default(),
             choices: 1,
             logprobs: None,
+            constraint: None,
             draft: 0,
             deadline: None,
         }

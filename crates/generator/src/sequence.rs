@@ -16,6 +16,7 @@ use simd_sampling::{Logprobs, Observe, SamplerChain, Step};
 use crate::admission::Place;
 use crate::budget::Budget;
 use crate::clock::Clock;
+use crate::constraint::ConstraintGuard;
 use crate::detokenizer::Detokenizer;
 use crate::lookup::Lookup;
 use crate::prefixes::Prefixes;
@@ -42,6 +43,7 @@ pub(crate) struct Opening {
     /// Bytes that the cache of one choice may come to have.
     pub(crate) cache_bytes: usize,
     pub(crate) chain: SamplerChain,
+    pub(crate) guard: Option<ConstraintGuard>,
     pub(crate) logprobs: Option<Logprobs>,
     /// Where tokens are to be guessed.
     pub(crate) lookup: Option<Lookup>,
@@ -72,10 +74,14 @@ pub(crate) struct Sequence {
     budget: Budget,
     cache_bytes: usize,
     chain: SamplerChain,
+    guard: Option<ConstraintGuard>,
     logprobs: Option<Logprobs>,
     lookup: Option<Lookup>,
-    /// Tokens guessed for this step.
+    /// Tokens guessed for this step, behind the first `guessed_from` ones.
     guess: Vec<u32>,
+    guessed_from: usize,
+    /// How many of them turned out right so far.
+    right: usize,
     /// The last token and the guess, as they are run; reused.
     run: Vec<u32>,
     drafts: Drafts,
@@ -101,6 +107,7 @@ impl Sequence {
             budget,
             cache_bytes,
             chain,
+            guard,
             logprobs,
             lookup,
             seed,
@@ -129,9 +136,12 @@ impl Sequence {
             budget,
             cache_bytes,
             chain,
+            guard,
             logprobs,
             lookup,
             guess: Vec::new(),
+            guessed_from: 0,
+            right: 0,
             run: Vec::new(),
             drafts: Drafts::default(),
             seed,
@@ -165,9 +175,12 @@ impl Sequence {
                 budget: self.budget,
                 cache_bytes: self.cache_bytes,
                 chain: self.chain.clone(),
+                guard: self.guard.clone(),
                 logprobs: self.logprobs.clone(),
                 lookup: self.lookup.clone(),
                 guess: Vec::new(),
+                guessed_from: 0,
+                right: 0,
                 run: Vec::new(),
                 drafts: Drafts::default(),
                 seed: self.seed.wrapping_add(u64::from(choice)),
@@ -287,6 +300,8 @@ impl Sequence {
     /// still be generated behind the one that is drawn next, or than the reader has room for. Says how many.
     pub(crate) fn guess(&mut self, most: usize) -> usize {
         self.guess.clear();
+        self.guessed_from = self.history.len();
+        self.right = 0;
         let room = most
             .min(self.budget.left().saturating_sub(1))
             .min(self.reply.room().saturating_sub(1));
@@ -316,48 +331,60 @@ impl Sequence {
         Some(SequenceStep { tokens, cache })
     }
 
-    /// Whether the row of logits after guess `index` is that after what has been drawn: the sequence goes on, and its last
-    /// token is the one guessed. Counts it as accepted.
-    pub(crate) fn accepts_guess(&mut self, index: usize) -> bool {
-        let accepts = !self.is_over() && self.guess.get(index) == self.history.last();
-        self.drafts.accepted += usize::from(accepts);
-        accepts
+    /// Which row of this step's logits is that after the last token, if there is one: the sequence goes on, and every token
+    /// since the step was picked is one that was guessed.
+    pub(crate) fn next_row(&mut self) -> Option<usize> {
+        let new = self.history.get(self.guessed_from..)?;
+        if self.is_over() || new.len() > self.guess.len() || !self.guess.starts_with(new) {
+            return None;
+        }
+        self.drafts.accepted += new.len() - self.right;
+        self.right = new.len();
+        Some(new.len())
     }
 
     /// Cuts the cache back to what has been drawn, and learns from how the guess went; after each step that draws.
     pub(crate) fn settle(&mut self) {
-        let guessed = self.guess.len();
-        self.guess.clear();
-        if let (Some(lookup), Some(cache)) = (&mut self.lookup, &mut self.cache) {
-            let held = self.history.len().saturating_sub(1);
-            lookup.judge(guessed, guessed.saturating_sub(cache.len().saturating_sub(held)));
-            cache.truncate(held);
+        if self.guess.is_empty() {
+            return;
         }
+        if let (Some(lookup), Some(cache)) = (&mut self.lookup, &mut self.cache) {
+            lookup.judge(self.guess.len(), self.right);
+            cache.truncate(self.guessed_from + self.right);
+        }
+        self.guess.clear();
     }
 
-    /// Draws the next token from the logits after the last one and hands it to the reader.
+    /// Draws the next token from the logits after the last one and hands it to the reader, with those that have to follow
+    /// it.
     ///
     /// * `row`: shape `(vocab,)`, nats; scratch afterwards.
     /// * `ready`: when the logits were.
     ///
     /// # Errors
     ///
-    /// [`GenerateError::Logits`] if the row allows no draw; the sequence is to be failed with it.
+    /// [`GenerateError::Logits`] if the row allows no draw, and [`GenerateError::ConstraintFailed`]; the sequence is to be
+    /// failed with it.
     pub(crate) fn accept(&mut self, row: &mut [f32], ready: Instant) -> Result<(), GenerateError> {
         self.clock.prefilled(ready);
         let index = self.history.len() - self.prompt_tokens;
         let may_stop = index >= self.fewest;
-        if !may_stop {
-            for &end in &self.ends {
-                // A NaN stays one: it is an error of the model, whichever token it stands at.
-                if let Some(logit) = row.get_mut(end as usize).filter(|logit| !logit.is_nan()) {
-                    *logit = f32::NEG_INFINITY;
+        let mask = match &mut self.guard {
+            Some(guard) => Some(guard.mask(&self.ends, may_stop)?),
+            None if may_stop => None,
+            None => {
+                for &end in &self.ends {
+                    // A NaN stays one: it is an error of the model, whichever token it stands at.
+                    if let Some(logit) = row.get_mut(end as usize).filter(|logit| !logit.is_nan()) {
+                        *logit = f32::NEG_INFINITY;
+                    }
                 }
+                None
             }
-        }
+        };
         let step = Step {
             history: &self.history,
-            mask: None,
+            mask,
             seed: self.seed,
             step: index as u64,
         };
@@ -370,18 +397,47 @@ impl Sequence {
             index,
             source: source.into(),
         })?;
-        let token = sampled.token;
+        self.take(sampled.token)?;
+        self.take_forced()
+    }
+
+    /// Takes the tokens that have to follow, without a draw; none of them has log-probabilities to report.
+    fn take_forced(&mut self) -> Result<(), GenerateError> {
+        if self.is_over() || self.logprobs.is_some() {
+            return Ok(());
+        }
+        let Some(guard) = &mut self.guard else {
+            return Ok(());
+        };
+        for token in guard.forced() {
+            // What finds no room now has to follow the next draw.
+            if self.is_over() || self.reply.room() == 0 {
+                break;
+            }
+            self.take(token)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on behind `token`, hands it to the reader and ends where it has to.
+    fn take(&mut self, token: u32) -> Result<(), GenerateError> {
+        let may_stop = self.history.len() - self.prompt_tokens >= self.fewest;
         self.history.push(token);
         self.clock.token();
 
         self.text.clear();
         let ended = self.ends.binary_search(&token).is_ok();
+        let mut complete = false;
         if !ended {
+            if let Some(guard) = &mut self.guard {
+                guard.take(token)?;
+                complete = guard.is_complete();
+            }
             let bytes = self.tokenizer.token_bytes(token).unwrap_or_default();
             self.detokenizer.push(bytes, &mut self.text);
         }
         let spent = self.budget.spend();
-        if ended || spent {
+        if ended || complete || spent {
             self.detokenizer.finish(&mut self.text);
         }
         let stop = if may_stop {
@@ -392,9 +448,14 @@ impl Sequence {
         if let Some(stop) = stop {
             let cause = StopCause::Text(stop.to_owned());
             self.end(token, FinishReason::Stop, Some(cause));
-        } else if ended {
+        } else if ended || complete {
             self.stops.finish(&mut self.text);
-            self.end(token, FinishReason::Stop, Some(StopCause::Token(token)));
+            let cause = if ended {
+                StopCause::Token(token)
+            } else {
+                StopCause::Constraint
+            };
+            self.end(token, FinishReason::Stop, Some(cause));
         } else if spent {
             self.stops.finish(&mut self.text);
             self.end(token, FinishReason::Length, None);

@@ -295,11 +295,8 @@ impl Worker {
             {
                 prefixes.insert(sequence.prompt(), cache);
             }
-            for guess in 0..pick.rows - 1 {
-                if !sequence.accepts_guess(guess) {
-                    break;
-                }
-                draw(sequence, self.logits.row_mut(first + guess + 1), ready);
+            while let Some(row) = sequence.next_row().filter(|row| *row < pick.rows) {
+                draw(sequence, self.logits.row_mut(first + row), ready);
             }
             sequence.settle();
             first += pick.rows;

@@ -343,6 +343,7 @@ impl LocalProvider {
                 top: usize::try_from(top).unwrap_or(usize::MAX),
                 basis: Basis::Model,
             }),
+            constraint: params.constraint.clone(),
             draft: params
                 .draft
                 .map_or(DRAFT, |draft| usize::try_from(draft).unwrap_or(usize::MAX)),

@@ -18,6 +18,7 @@ fn guarded(failures: u32) -> (Engine, Arc<ManualClock>) {
         breaker: BreakerConfig {
             failures,
             pause: PAUSE,
+            ..BreakerConfig::default()
         },
         clock: Arc::clone(&clock) as Arc<_>,
         ..Default::default()
@@ -142,6 +143,7 @@ fn a_waiting_request_meets_the_breaker_when_its_turn_comes() {
         breaker: BreakerConfig {
             failures: 1,
             pause: PAUSE,
+            ..BreakerConfig::default()
         },
         clock: Arc::clone(&clock) as Arc<_>,
         ..Default::default()
@@ -177,6 +179,7 @@ fn with_the_circuit_open_nobody_waits_for_a_turn() {
         breaker: BreakerConfig {
             failures: 1,
             pause: PAUSE,
+            ..BreakerConfig::default()
         },
         clock: Arc::clone(&clock) as Arc<_>,
         ..Default::default()

@@ -8,5 +8,8 @@ mod tools;
 mod admission;
 mod breaker;
 mod counts;
+mod deadlines;
 mod ends;
+mod meters;
 mod parsing;
+mod states;

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use engine::{
@@ -182,20 +182,32 @@ impl Calls {
 
 /// A clock that moves when it is told to.
 #[derive(Debug)]
-pub(crate) struct ManualClock(Mutex<Instant>);
+pub(crate) struct ManualClock(Mutex<(Instant, Vec<(Instant, Waker)>)>);
 
 impl ManualClock {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Instant::now())))
+        Arc::new(Self(Mutex::new((Instant::now(), Vec::new()))))
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        *self.0.lock().unwrap() += by;
+        let due = {
+            let (now, alarms) = &mut *self.0.lock().unwrap();
+            *now += by;
+            let (due, later): (Vec<_>, _) = std::mem::take(alarms).into_iter().partition(|(at, _)| at <= now);
+            *alarms = later;
+            due
+        };
+        due.into_iter().for_each(|(_, waker)| waker.wake());
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Instant {
-        *self.0.lock().unwrap()
+        self.0.lock().unwrap().0
+    }
+
+    fn wake_at(&self, time: Instant, waker: Waker) {
+        self.0.lock().unwrap().1.push((time, waker));
+        self.advance(Duration::ZERO);
     }
 }

@@ -8,6 +8,7 @@ mod vocabulary;
 mod cancelling;
 mod choices;
 mod company;
+mod constraining;
 mod deadlines;
 mod drafting;
 mod ending;

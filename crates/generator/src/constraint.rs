@@ -1,0 +1,249 @@
+//! What a generation may say: a grammar that is followed token by token, as masks over the vocabulary.
+//!
+//! Grammars work on bytes, so that a token may end anywhere inside a word, a number or a character. End tokens are allowed
+//! where the text may end, and nowhere else. Where only one continuation is left, its tokens need no draw.
+
+use std::sync::Arc;
+
+use llguidance::api::TopLevelGrammar;
+use llguidance::toktrie::{
+    INVALID_TOKEN, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie, TokenizerEnv,
+};
+use llguidance::{Matcher, ParserFactory};
+use models::{Special, Tokenizer};
+
+use crate::GenerateError;
+
+/// What a generated text has to be.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Constraint {
+    /// JSON that is valid under this schema, with at most 64 characters of white space at a place.
+    JsonSchema(serde_json::Value),
+    /// A JSON object, whatever is in it.
+    JsonObject,
+    /// A text that this regular expression matches from its first character to its last, in the syntax of the crate
+    /// `regex` without anchors and word boundaries.
+    Regex(String),
+    /// A text of this grammar, in Lark's syntax; it begins with the rule `start`.
+    Lark(String),
+    /// One of these texts, none of them empty.
+    Choice(Vec<String>),
+}
+
+impl Constraint {
+    fn grammar(&self) -> Result<TopLevelGrammar, GenerateError> {
+        Ok(match self {
+            Self::JsonSchema(schema) => json(schema.clone()),
+            Self::JsonObject => json(serde_json::json!({"type": "object"})),
+            Self::Regex(expression) => TopLevelGrammar::from_regex(expression),
+            Self::Lark(grammar) => TopLevelGrammar::from_lark(grammar.clone()),
+            Self::Choice(texts) => {
+                if texts.is_empty() {
+                    return Err(invalid("there are no texts to choose from"));
+                }
+                if let Some(index) = texts.iter().position(String::is_empty) {
+                    return Err(invalid(format!("the text at index {index} is empty")));
+                }
+                // A string of Lark is written as one of JSON.
+                let quoted = texts
+                    .iter()
+                    .map(|text| serde_json::Value::from(text.as_str()).to_string());
+                TopLevelGrammar::from_lark(format!("start: {}", quoted.collect::<Vec<_>>().join(" | ")))
+            }
+        })
+    }
+}
+
+/// The grammar of a schema, without endless white space: a model that is lost in it would never come out.
+fn json(mut schema: serde_json::Value) -> TopLevelGrammar {
+    if let Some(keywords) = schema.as_object_mut() {
+        let own = || serde_json::json!({"whitespace_pattern": r"[\x20\x0A\x0D\x09]{1,64}"});
+        keywords.entry("x-guidance").or_insert_with(own);
+    }
+    TopLevelGrammar::from_json_schema(schema)
+}
+
+fn invalid(fault: impl Into<String>) -> GenerateError {
+    GenerateError::InvalidConstraint { fault: fault.into() }
+}
+
+/// Compiles constraints for one vocabulary; a generator has one and needs no other.
+pub struct ConstraintCompiler {
+    factory: ParserFactory,
+}
+
+impl ConstraintCompiler {
+    /// For a model with `vocab` logits.
+    ///
+    /// # Errors
+    ///
+    /// [`GenerateError::InvalidConstraint`] if no grammar can be followed over this vocabulary.
+    pub fn new(tokenizer: &Tokenizer, vocab: usize) -> Result<Self, GenerateError> {
+        let unusable =
+            |error: &dyn std::fmt::Display| invalid(format!("the vocabulary is of no use: {error}"));
+        let size = u32::try_from(vocab).map_err(|error| unusable(&error))?;
+        let words: Vec<Vec<u8>> = (0..size)
+            .map(|id| match tokenizer.token_bytes(id) {
+                // A byte that no text holds, and that the trie takes for the mark of special tokens.
+                Some([0xFF, ..]) | None => Vec::new(),
+                Some(bytes) => bytes.to_vec(),
+            })
+            .collect();
+        // End tokens are the request's, and set by hand.
+        let trie = TokTrie::from(&TokRxInfo::new(size, INVALID_TOKEN), &words);
+        let environment: TokEnv = Arc::new(Vocabulary {
+            tokenizer: tokenizer.clone(),
+            trie,
+        });
+        let capabilities = InferenceCapabilities {
+            ff_tokens: true,
+            ..InferenceCapabilities::default()
+        };
+        let slices = llguidance::earley::SlicedBiasComputer::general_slices();
+        let mut factory =
+            ParserFactory::new(&environment, capabilities, &slices).map_err(|error| unusable(&error))?;
+        factory.quiet();
+        // What a grammar is about stays out of errors: they are logged.
+        factory.limits_mut().verbose_errors = false;
+        Ok(Self { factory })
+    }
+
+    /// A guard that follows `constraint` from its start.
+    ///
+    /// # Errors
+    ///
+    /// [`GenerateError::InvalidConstraint`] if it cannot be followed, or allows nothing but the empty text.
+    pub fn compile(&self, constraint: &Constraint) -> Result<ConstraintGuard, GenerateError> {
+        let parser = self.factory.create_parser(constraint.grammar()?);
+        let parser = parser.map_err(|error| invalid(told(&error)))?;
+        let mut matcher = Matcher::new(Ok(parser));
+        if let Some(fault) = matcher.get_error() {
+            return Err(invalid(fault));
+        }
+        let first = matcher.clone().compute_mask();
+        if first.is_err() || first.is_ok_and(|mask| mask.is_zero()) {
+            let empty = matcher.is_accepting().is_ok_and(|accepts| accepts);
+            let what = if empty {
+                "nothing but the empty text"
+            } else {
+                "no text"
+            };
+            return Err(invalid(format!("it allows {what}")));
+        }
+        Ok(ConstraintGuard {
+            matcher,
+            mask: SimpleVob::new(),
+        })
+    }
+}
+
+/// What an error says, without the mark that it could say more.
+fn told(error: &impl std::fmt::Display) -> String {
+    format!("{error:#}")
+        .replace("<non-verbose/>", "")
+        .trim()
+        .to_owned()
+}
+
+/// How texts become tokens.
+struct Vocabulary {
+    tokenizer: Tokenizer,
+    trie: TokTrie,
+}
+
+impl TokenizerEnv for Vocabulary {
+    fn tok_trie(&self) -> &TokTrie {
+        &self.trie
+    }
+
+    fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<u32> {
+        self.trie.tokenize_with_greedy_fallback(bytes, |text| {
+            let ids = self.tokenizer.encode(text, Special::Literal);
+            ids.unwrap_or_else(|_| self.trie.greedy_tokenize(text.as_bytes()))
+        })
+    }
+}
+
+/// A constraint at a place in a text; a clone goes on from there by itself.
+#[derive(Clone)]
+pub struct ConstraintGuard {
+    matcher: Matcher,
+    /// The tokens allowed next, reused.
+    mask: SimpleVob,
+}
+
+impl ConstraintGuard {
+    /// The tokens allowed next, one bit each; `ends` among them where the text may end and `may_end` says so.
+    ///
+    /// # Errors
+    ///
+    /// [`GenerateError::ConstraintFailed`] if the grammar takes too much work here.
+    pub fn mask(&mut self, ends: &[u32], may_end: bool) -> Result<&[u32], GenerateError> {
+        self.mask = self.matcher.compute_mask().map_err(failed)?;
+        if may_end && self.matcher.is_accepting().map_err(failed)? {
+            ends.iter().for_each(|end| self.mask.allow_token(*end));
+        }
+        Ok(self.mask.as_slice())
+    }
+
+    /// Goes on behind `token`, which the mask allowed and which is no end token.
+    ///
+    /// # Errors
+    ///
+    /// [`GenerateError::ConstraintFailed`].
+    pub fn take(&mut self, token: u32) -> Result<(), GenerateError> {
+        self.matcher.consume_token(token).map_err(failed)
+    }
+
+    /// Whether the text is complete: nothing but an end could follow.
+    pub fn is_complete(&self) -> bool {
+        self.matcher.is_stopped() && !self.matcher.is_error()
+    }
+
+    /// Tokens that have to follow, whatever is drawn; perhaps none.
+    pub fn forced(&mut self) -> Vec<u32> {
+        self.matcher.compute_ff_tokens()
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> GenerateError {
+    GenerateError::ConstraintFailed { fault: told(&error) }
+}
+
+impl std::fmt::Debug for ConstraintCompiler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConstraintCompiler").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for ConstraintGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (complete, failed) = (self.is_complete(), self.matcher.get_error());
+        f.debug_struct("ConstraintGuard")
+            .field("complete", &complete)
+            .field("failed", &failed)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_of_nothing_is_refused_by_its_place() {
+        for (texts, fault) in [
+            (vec![], "there are no texts to choose from"),
+            (
+                vec!["a".to_owned(), String::new()],
+                "the text at index 1 is empty",
+            ),
+        ] {
+            match Constraint::Choice(texts).grammar() {
+                Err(GenerateError::InvalidConstraint { fault: found }) => assert_eq!(found, fault),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
