@@ -40,6 +40,7 @@ pub(crate) fn generator(
     (generator.unwrap(), done)
 }
 
+#[allow(dead_code, reason = "not every bench waits")]
 /// Starts a stream and reads it when its last token is on its way, so that nobody waits for its reader.
 pub(crate) fn afterwards<T>(stream: AsyncStream<T>, done: &Receiver<()>) -> Vec<T> {
     let mut stream = pin!(stream);

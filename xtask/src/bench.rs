@@ -16,13 +16,14 @@ mod plots;
 mod record;
 mod report;
 mod samples;
+mod serve;
 mod subjects;
 mod table;
 mod timed;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use benches::Limits;
@@ -70,9 +71,11 @@ enum Suite {
     Sampling,
     /// Forward passes of whole models.
     Forward,
+    /// Several requests at once, kept prefixes, guessed tokens, and what engine and stream cost.
+    Serve,
     /// Every bench once without timing it, and the counted instructions of the hot path beside the committed ones.
     Ci,
-    /// Sampling and forward.
+    /// Sampling, forward and serve.
     All,
 }
 
@@ -141,27 +144,33 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let sizes = Sizes::of(options)?;
     let limits = limits(sizes.threads)?;
     let mut rows = Vec::new();
-    if options.suite != Suite::Sampling {
+    let has = |suite| options.suite == suite || options.suite == Suite::All;
+    if has(Suite::Forward) {
         let contestants = contestants(options)?;
         for subject in subjects::ALL
             .iter()
             .filter(|subject| subject.name().contains(&options.only))
         {
             let file = subject.file()?;
-            let mut failed = vec![false; contestants.len()];
+            let mut before: Vec<Option<Before>> = vec![None; contestants.len()];
             for depth in subjects::DEPTHS {
                 eprintln!("{} at depth {depth}", subject.name());
-                let outcomes = measure(&contestants, &mut failed, &file, depth, sizes);
+                let outcomes = measure(&contestants, &mut before, &file, depth, sizes);
                 rows.extend(table::rows(subject.row(&file, depth)?, &outcomes, &limits));
             }
         }
     }
-    let timings = if options.suite == Suite::Forward {
-        Vec::new()
-    } else {
+    let timings = if has(Suite::Sampling) {
         criterion::run("sampling", options.quick)?
+    } else {
+        Vec::new()
     };
-    let record = Record::new(scope(options), sizes, limits, rows, timings)?;
+    let served = if has(Suite::Serve) {
+        serve::run(options.quick)?
+    } else {
+        Vec::new()
+    };
+    let record = Record::new(scope(options), sizes, limits, rows, timings, served)?;
     print!("{}", table::shown(&record));
     finish(&record, &records, options.check)
 }
@@ -172,6 +181,7 @@ fn scope(options: &Options) -> String {
     match options.suite {
         Suite::Sampling => parts.push("sampling"),
         Suite::Forward => parts.push("forward"),
+        Suite::Serve => parts.push("serve"),
         Suite::Ci | Suite::All => {}
     }
     if !options.only.is_empty() {
@@ -302,29 +312,73 @@ fn contestants(options: &Options) -> Result<Vec<Contestant>> {
     Ok(contestants)
 }
 
+/// What a contestant did at a smaller depth.
+#[derive(Clone, Copy, Debug)]
+enum Before {
+    Failed,
+    /// At depth 0: how long its shortest turn took, and how many prompt tokens it ran in a second.
+    Took(Duration, f64),
+}
+
+impl Before {
+    /// Why a turn at `depth` need not be tried: what came before says that it fails, or takes longer than it may, since
+    /// the tokens up to the depth come on top of a turn without them, and are run no faster.
+    fn hopeless(self, depth: usize, limit: Duration) -> Option<String> {
+        match self {
+            Self::Failed => Some("failed at a smaller depth".to_owned()),
+            Self::Took(turn, tok_s) => {
+                let least = turn.as_secs_f64() + depth as f64 / tok_s;
+                (least > limit.as_secs_f64())
+                    .then(|| format!("needs at least {least:.0} s, and may take {} s", limit.as_secs()))
+            }
+        }
+    }
+}
+
 /// Lets the contestants take turns; one that failed takes no further turn, also not at a greater depth.
 fn measure(
     contestants: &[Contestant],
-    failed: &mut [bool],
+    before: &mut [Option<Before>],
     file: &Path,
     depth: usize,
     sizes: Sizes,
 ) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = contestants.iter().map(|who| Outcome::new(who.name)).collect();
-    for (outcome, failed) in outcomes.iter_mut().zip(failed.iter()) {
-        if *failed {
-            outcome.fault = Some("failed at a smaller depth".to_owned());
-        }
+    for (outcome, before) in outcomes.iter_mut().zip(before.iter()) {
+        outcome.fault = before.and_then(|before| before.hopeless(depth, sizes.limit));
     }
+    let mut shortest = vec![Duration::MAX; contestants.len()];
     for _ in 0..sizes.turns {
-        for (who, outcome) in contestants.iter().zip(&mut outcomes) {
+        for ((who, outcome), shortest) in contestants.iter().zip(&mut outcomes).zip(&mut shortest) {
             if outcome.fault.is_none() {
+                let begun = Instant::now();
                 outcome.add(who.turn(file, depth, sizes));
+                *shortest = begun.elapsed().min(*shortest);
             }
         }
     }
-    for (outcome, failed) in outcomes.iter().zip(failed) {
-        *failed = outcome.fault.is_some();
+    for ((outcome, before), shortest) in outcomes.iter().zip(before).zip(shortest) {
+        let speed = outcome.figures().prefill_tok_s;
+        *before = match (&outcome.fault, speed) {
+            (Some(_), _) => Some(Before::Failed),
+            (None, Some(speed)) if depth == 0 => Some(Before::Took(shortest, speed.median)),
+            (None, _) => *before,
+        };
     }
     outcomes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_that_cannot_end_in_time_is_not_begun() {
+        let limit = Duration::from_secs(40);
+        let took = |seconds, tok_s| Before::Took(Duration::from_secs(seconds), tok_s);
+        assert_eq!(took(10, 100.0).hopeless(2048, limit), None);
+        let fault = took(20, 100.0).hopeless(2048, limit).unwrap();
+        assert_eq!(fault, "needs at least 40 s, and may take 40 s");
+        assert!(Before::Failed.hopeless(0, limit).is_some());
+    }
 }

@@ -92,6 +92,10 @@ fn figures(record: &Record) -> Vec<Figure> {
             speed: Some(Spread { median, least, most }),
         });
     }
+    figures.extend(record.served.iter().map(|reached| Figure {
+        what: format!("serving, {}", reached.name),
+        speed: Some(reached.speed()),
+    }));
     figures
 }
 

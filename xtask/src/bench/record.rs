@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Sizes;
 use super::figures::Spread;
+use super::serve::Reached;
 use super::table::Row;
 use crate::ci::root;
 
@@ -29,6 +30,9 @@ pub(super) struct Record {
     pub(super) rows: Vec<Row>,
     /// What criterion measured.
     pub(super) timings: Vec<Timing>,
+    /// What serving reached.
+    #[serde(default)]
+    pub(super) served: Vec<Reached>,
 }
 
 /// What every engine ran; figures of different workloads are not compared.
@@ -73,6 +77,7 @@ impl Record {
         limits: Limits,
         rows: Vec<Row>,
         timings: Vec<Timing>,
+        served: Vec<Reached>,
     ) -> Result<Self> {
         Ok(Self {
             scope,
@@ -84,6 +89,7 @@ impl Record {
             limits,
             rows,
             timings,
+            served,
         })
     }
 
@@ -128,6 +134,10 @@ impl Record {
             let timings = folder.join(format!("{name}-timings.csv"));
             std::fs::write(&timings, self.timings_csv()).with_context(|| timings.display().to_string())?;
         }
+        if !self.served.is_empty() {
+            let served = folder.join(format!("{name}-serve.csv"));
+            std::fs::write(&served, self.served_csv()).with_context(|| served.display().to_string())?;
+        }
         Ok(path)
     }
 
@@ -154,6 +164,22 @@ impl Record {
         for Timing { name, nanoseconds } in &self.timings {
             let Spread { median, least, most } = nanoseconds;
             text.push_str(&format!("{},{median:.1},{least:.1},{most:.1}\n", quoted(name)));
+        }
+        text
+    }
+
+    fn served_csv(&self) -> String {
+        let mut text = "figure,unit,median,least,most,at_least,at_most\n".to_owned();
+        for reached in &self.served {
+            let Spread { median, least, most } = reached.value;
+            let bar = |bar: Option<f64>| bar.map_or(String::new(), |bar| bar.to_string());
+            text.push_str(&format!(
+                "{},{},{median:.4},{least:.4},{most:.4},{},{}\n",
+                quoted(&reached.name),
+                reached.unit,
+                bar(reached.at_least),
+                bar(reached.at_most)
+            ));
         }
         text
     }
@@ -254,6 +280,7 @@ pub(super) mod tests {
             },
             rows,
             timings: Vec::new(),
+            served: Vec::new(),
         }
     }
 

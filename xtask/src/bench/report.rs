@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::figures::Spread;
 use super::plots;
 use super::record::Record;
+use super::subjects;
 use super::table::{Row, ratio};
 
 /// Before the first machine.
@@ -47,6 +48,9 @@ pub(super) fn write(records: &Path, docs: &Path) -> Result<()> {
             .to_string_lossy()
             .into_owned();
         page.push_str(&machine(last, &name));
+        if let Some(served) = all.iter().rfind(|record| !record.served.is_empty()) {
+            page.push_str(&serving(served));
+        }
         plots::comparison(last, &plots.join(format!("{name}-comparison.svg")))?;
         plots::history(&history, &plots.join(format!("{name}-history.svg")))?;
         machines += 1;
@@ -135,6 +139,29 @@ fn machine(record: &Record, name: &str) -> String {
             page,
             "\n![All engines beside one another](performance/{name}-comparison.svg)\n\n\
              ![Our speeds from record to record](performance/{name}-history.svg)\n"
+        );
+    }
+    page
+}
+
+/// What serving reached, beside what it should.
+fn serving(record: &Record) -> String {
+    let mut page = format!(
+        "\n| serving {}, revision {} of {} | median | range | should be |\n|---|--:|--:|---|\n",
+        subjects::SERVED.name(),
+        record.revision,
+        record.day()
+    );
+    for reached in &record.served {
+        let Spread { least, most, .. } = reached.value;
+        let digits = if most.abs() < 1.0 { 3 } else { 1 };
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            page,
+            "| {} | {} | {least:.digits$} to {most:.digits$} | {} |",
+            reached.name,
+            reached.shown(),
+            reached.bar().unwrap_or_default()
         );
     }
     page

@@ -30,6 +30,9 @@ pub(super) const ALL: [Subject; 5] = [
     Subject::new(Shape::KimiK2_3L48E, Quant::Q4KM, false),
 ];
 
+/// The one that serving is measured with.
+pub(super) const SERVED: Subject = ALL[0];
+
 impl Subject {
     const fn new(shape: Shape, quant: Quant, dense: bool) -> Self {
         Self { shape, quant, dense }
