@@ -48,6 +48,7 @@ mod stream;
 mod budget;
 mod clock;
 mod detokenizer;
+mod draft;
 mod lookup;
 mod prefixes;
 mod sequence;

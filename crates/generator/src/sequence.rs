@@ -18,13 +18,13 @@ use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::constraint::ConstraintGuard;
 use crate::detokenizer::Detokenizer;
+use crate::draft::Draft;
 use crate::lookup::Lookup;
 use crate::prefixes::Prefixes;
 use crate::reply::Reply;
 use crate::stop::StopMatcher;
 use crate::{
-    CacheMiss, CandleStringChunk, Drafts, FinishReason, GenerateError, GenerationEnd, StopCause,
-    TokenLogprobs, Usage,
+    CacheMiss, CandleStringChunk, FinishReason, GenerateError, GenerationEnd, StopCause, TokenLogprobs, Usage,
 };
 
 /// Tokens that a sequence makes room for at once, at the most: 4 MiB of them.
@@ -76,15 +76,7 @@ pub(crate) struct Sequence {
     chain: SamplerChain,
     guard: Option<ConstraintGuard>,
     logprobs: Option<Logprobs>,
-    lookup: Option<Lookup>,
-    /// Tokens guessed for this step, behind the first `guessed_from` ones.
-    guess: Vec<u32>,
-    guessed_from: usize,
-    /// How many of them turned out right so far.
-    right: usize,
-    /// The last token and the guess, as they are run; reused.
-    run: Vec<u32>,
-    drafts: Drafts,
+    draft: Draft,
     seed: u64,
     tokenizer: Tokenizer,
     detokenizer: Detokenizer,
@@ -138,12 +130,7 @@ impl Sequence {
             chain,
             guard,
             logprobs,
-            lookup,
-            guess: Vec::new(),
-            guessed_from: 0,
-            right: 0,
-            run: Vec::new(),
-            drafts: Drafts::default(),
+            draft: Draft::new(lookup),
             seed,
             tokenizer,
             detokenizer,
@@ -177,12 +164,7 @@ impl Sequence {
                 chain: self.chain.clone(),
                 guard: self.guard.clone(),
                 logprobs: self.logprobs.clone(),
-                lookup: self.lookup.clone(),
-                guess: Vec::new(),
-                guessed_from: 0,
-                right: 0,
-                run: Vec::new(),
-                drafts: Drafts::default(),
+                draft: self.draft.clone(),
                 seed: self.seed.wrapping_add(u64::from(choice)),
                 tokenizer: self.tokenizer.clone(),
                 detokenizer: self.detokenizer.clone(),
@@ -299,60 +281,33 @@ impl Sequence {
     /// Guesses what follows the last token, to be run with it in the next step: at most `most` tokens, no more than may
     /// still be generated behind the one that is drawn next, or than the reader has room for. Says how many.
     pub(crate) fn guess(&mut self, most: usize) -> usize {
-        self.guess.clear();
-        self.guessed_from = self.history.len();
-        self.right = 0;
-        let room = most
-            .min(self.budget.left().saturating_sub(1))
-            .min(self.reply.room().saturating_sub(1));
+        let left = self.budget.left().min(self.reply.room()).saturating_sub(1);
         // The step that ends the prompt is to leave a cache of just the prompt.
         let draws = self.history.len() > self.prompt_tokens;
-        if let Some(lookup) = self.lookup.as_mut().filter(|_| draws) {
-            lookup.guess(&self.history, room, &mut self.guess);
-        }
-        self.drafts.guessed += self.guess.len();
-        self.guess.len()
+        self.draft
+            .guess(&self.history, if draws { most.min(left) } else { 0 })
     }
 
     /// The next `tokens` pending ones, for a batch, the guessed ones behind them; `None` if there are not as many or no
     /// cache.
     pub(crate) fn step(&mut self, tokens: usize) -> Option<SequenceStep<'_>> {
         let cache = self.cache.as_mut()?;
-        let from = cache.len();
-        let tokens = match self.guess.as_slice() {
-            [] => self.history.get(from..from.checked_add(tokens)?)?,
-            guess => {
-                self.run.clear();
-                self.run.extend_from_slice(self.history.get(from..)?);
-                self.run.extend_from_slice(guess);
-                self.run.get(..tokens)?
-            }
-        };
+        let pending = self.history.get(cache.len()..)?;
+        let tokens = self.draft.run(pending, tokens)?;
         Some(SequenceStep { tokens, cache })
     }
 
-    /// Which row of this step's logits is that after the last token, if there is one: the sequence goes on, and every token
-    /// since the step was picked is one that was guessed.
+    /// Which row of this step's logits is that after the last token, if the sequence goes on and there is one.
     pub(crate) fn next_row(&mut self) -> Option<usize> {
-        let new = self.history.get(self.guessed_from..)?;
-        if self.is_over() || new.len() > self.guess.len() || !self.guess.starts_with(new) {
+        if self.is_over() {
             return None;
         }
-        self.drafts.accepted += new.len() - self.right;
-        self.right = new.len();
-        Some(new.len())
+        self.draft.next_row(&self.history)
     }
 
-    /// Cuts the cache back to what has been drawn, and learns from how the guess went; after each step that draws.
+    /// Cuts the cache back to what has been drawn; after each step that draws.
     pub(crate) fn settle(&mut self) {
-        if self.guess.is_empty() {
-            return;
-        }
-        if let (Some(lookup), Some(cache)) = (&mut self.lookup, &mut self.cache) {
-            lookup.judge(self.guess.len(), self.right);
-            cache.truncate(self.guessed_from + self.right);
-        }
-        self.guess.clear();
+        self.draft.settle(self.cache.as_mut());
     }
 
     /// Draws the next token from the logits after the last one and hands it to the reader, with those that have to follow
@@ -484,7 +439,7 @@ impl Sequence {
             stop,
             usage,
             cache_miss,
-            drafts: self.drafts,
+            drafts: self.draft.counts(),
             timings: self.clock.timings(),
             seed: self.seed,
         };
