@@ -54,9 +54,9 @@ const WHOLE: Sizes = Sizes {
 };
 const QUICK: Sizes = Sizes {
     turns: 1,
-    history: 1000,
+    history: 500,
     request: 32,
-    edit: 150,
+    edit: 80,
     documents: 5,
 };
 
