@@ -47,7 +47,7 @@ pub(crate) struct Options {
     /// installed; in a quick run not mistral.rs.
     #[arg(long, value_delimiter = ',')]
     peers: Vec<Peer>,
-    /// Shorter prompts, one turn each with less time, and fewer settings of llama.cpp.
+    /// Shorter prompts, one turn of one repetition each with less time, and fewer settings of llama.cpp.
     #[arg(long)]
     quick: bool,
     /// Only models whose name contains this.
@@ -114,7 +114,7 @@ impl Sizes {
             Self {
                 prompt: 128,
                 generate: 16,
-                repeat: 2,
+                repeat: 1,
                 turns: 1,
                 threads,
                 limit: Duration::from_secs(40),

@@ -2,6 +2,7 @@
 //!
 //! Only our own figures are compared: a peer that became slower is no fault of ours. A figure is compared with the last
 //! record that has it for the same workload; a loss counts beyond 5 % and three times the spread of the noisier of the two.
+//! What was measured once has no spread, and is taken to have one of 5 %.
 //! Of criterion's benches the spread is half the confidence interval of the median, which is narrow: there the 5 % decide.
 //! A figure that we had and have no more, since we failed, is lost whole.
 
@@ -10,6 +11,8 @@ use super::record::Record;
 
 /// A loss up to this share may be noise.
 const TOLERATED: f64 = 0.05;
+/// The spread that is taken for that of a figure measured once, which has none.
+const SINGLE: f64 = 0.05;
 /// And up to so many times the spread.
 const SPREADS: f64 = 3.0;
 
@@ -66,7 +69,9 @@ impl Figure {
         let before = before.speed?;
         let (now, noise) = self.speed.map_or((0.0, 0.0), |now| (now.median, now.relative()));
         let share = 1.0 - now / before.median;
-        let spread = noise.max(before.relative());
+        let alone = |spread: &Spread| if spread.least < spread.most { 0.0 } else { SINGLE };
+        let unknown = alone(&before).max(self.speed.as_ref().map_or(0.0, alone));
+        let spread = noise.max(before.relative()).max(unknown);
         (share > TOLERATED && share > SPREADS * spread).then_some(Loss {
             what: self.what,
             before: before.median,
@@ -122,7 +127,9 @@ mod tests {
     #[test]
     fn a_loss_beyond_five_percent_and_the_noise_is_found() {
         assert_eq!(count([90.0, 91.0, 89.0], [100.0, 101.0, 99.0]), 1);
-        assert_eq!(count([96.0; 3], [100.0; 3]), 0, "within 5 %");
+        assert_eq!(count([96.0, 96.1, 95.9], [100.0, 100.1, 99.9]), 0, "within 5 %");
+        assert_eq!(count([90.0; 3], [100.0; 3]), 0, "measured once");
+        assert_eq!(count([80.0; 3], [100.0; 3]), 1, "and far apart");
         assert_eq!(count([90.0, 100.0, 80.0], [100.0; 3]), 0, "within the spread");
         assert_eq!(count([120.0; 3], [100.0; 3]), 0, "faster");
     }
@@ -151,7 +158,7 @@ mod tests {
     #[test]
     fn more_time_is_a_loss() {
         let (mut now, mut before) = (made_up("b", Vec::new()), made_up("a", Vec::new()));
-        for (record, nanoseconds) in [(&mut now, 120.0), (&mut before, 100.0)] {
+        for (record, nanoseconds) in [(&mut now, 130.0), (&mut before, 100.0)] {
             record.timings = ["sampling/avx2/greedy", "sampling/candle/greedy"]
                 .map(|name| Timing {
                     name: name.to_owned(),
