@@ -1,10 +1,10 @@
 //! The circuit breaker: leaves a backend alone after it failed repeatedly, then tries it with one probe.
 //!
-//! It judges how requests *ended*, not how they began. While closed, `failures` failures in a row open it, or a share of
-//! `rate` of the last `window` requests that told something; while open, nothing passes; after `pause` one request passes as a probe, and its outcome closes the
-//! breaker or opens it again. An outcome that says nothing about the backend (a cancellation, a caller's
-//! own error) neither counts nor resets the count, and lets the next request be the probe. The outcome of
-//! a request that began before the breaker last opened is too old to count.
+//! It judges how requests *ended*, not how they began. While closed, it is opened by `failures` failures in a row, or by
+//! a share of `rate` among the last `window` requests that told something; while open, nothing passes; after `pause` one
+//! request passes as a probe, and its outcome closes the breaker or opens it again. An outcome that says nothing about
+//! the backend (a cancellation, a caller's own error) neither counts nor resets the count, and lets the next request be
+//! the probe. The outcome of a request that began before the breaker last opened is too old to count.
 //!
 //! Pure state: the time is an argument.
 
@@ -18,7 +18,7 @@ pub struct BreakerConfig {
     pub failures: u32,
     /// The share of failures among the last requests that opens it; above 0, and 1 at the most.
     pub rate: f64,
-    /// How many of the last requests that share is taken of; at least 1. Before there were as many, it is not looked at.
+    /// How many of the last requests that share is taken of; 1 to 10,000. Before there were as many, it is not looked at.
     pub window: u32,
     /// How long the backend is left alone before it is tried again.
     pub pause: Duration,
@@ -131,7 +131,10 @@ impl Breaker {
             }
             (Phase::Closed { failures }, Verdict::Success) => *failures = 0,
             (Phase::HalfOpen { .. }, Verdict::Failure) => self.open(now),
-            (Phase::HalfOpen { .. }, Verdict::Success) => self.phase = Phase::Closed { failures: 0 },
+            (Phase::HalfOpen { .. }, Verdict::Success) => {
+                self.window.clear();
+                self.phase = Phase::Closed { failures: 0 };
+            }
             (Phase::HalfOpen { probing }, Verdict::Neutral) => *probing = false,
             (Phase::Closed { .. }, Verdict::Neutral) | (Phase::Open { .. }, _) => {}
         }
@@ -152,8 +155,11 @@ impl Breaker {
             self.window.pop_front();
         }
         self.window.push_back(failed);
+        if self.window.len() < length {
+            return false;
+        }
         let failures = self.window.iter().filter(|failed| **failed).count();
-        self.window.len() >= length && failures as f64 >= self.config.rate * length as f64
+        failures as f64 >= self.config.rate * length as f64
     }
 
     fn open(&mut self, now: Instant) {
@@ -228,7 +234,7 @@ mod tests {
         assert_eq!(breaker.state(now), BreakerState::Open);
         // What was before the opening is forgotten.
         let over = now + PAUSE;
-        for verdict in [good, bad, bad, bad, good] {
+        for verdict in [good, bad, bad, bad, good, good, good] {
             end(&mut breaker, verdict, over);
         }
         assert_eq!(breaker.state(over), BreakerState::Closed);

@@ -31,7 +31,7 @@ pub struct EngineConfig {
 pub struct Deadlines {
     /// Until the work begins.
     pub queue: Option<Duration>,
-    /// Until the first piece of the answer; a backend that misses it counts as failed.
+    /// Until the first piece of the answer. A backend that says nothing for so long after its work began counts as failed.
     pub first_token: Option<Duration>,
     /// Until the end.
     pub total: Option<Duration>,
@@ -63,6 +63,9 @@ impl Default for EngineConfig {
     }
 }
 
+/// Outcomes that a breaker looks back on.
+const LONGEST_WINDOW: u32 = 10_000;
+
 impl EngineConfig {
     /// The default settings under `name`.
     pub fn named(name: impl Into<String>) -> Self {
@@ -88,7 +91,13 @@ impl EngineConfig {
         };
         at_least_one("max_running", self.max_running as u64)?;
         at_least_one("breaker.failures", u64::from(self.breaker.failures))?;
-        at_least_one("breaker.window", u64::from(self.breaker.window))?;
+        if !(1..=LONGEST_WINDOW).contains(&self.breaker.window) {
+            return Err(EngineError::InvalidConfig {
+                field: "breaker.window",
+                value: self.breaker.window.to_string(),
+                expected: "1 to 10,000",
+            });
+        }
         if !(self.breaker.rate > 0.0 && self.breaker.rate <= 1.0) {
             return Err(EngineError::InvalidConfig {
                 field: "breaker.rate",

@@ -85,18 +85,20 @@ where
         }
         let span = self.life.span().clone();
         let _entered = span.enter();
-        if let Err(late) = self.as_mut().project().life.check_deadline() {
-            let mut this = self.project();
-            *this.start = None;
-            *this.ended = true;
-            let _ = caught(|| this.backend.set(None));
-            return Poll::Ready(Some(Err(late)));
+        if let Some(late) = self.life.is_late(false) {
+            return Poll::Ready(Some(Err(self.give_up(late))));
         }
         let item = self.as_mut().poll_item(cx);
-        if item.is_pending() {
-            self.project().life.set_alarm(cx);
+        if item.is_ready() {
+            return item;
         }
-        item
+        match self.life.is_late(true) {
+            Some(late) => Poll::Ready(Some(Err(self.give_up(late)))),
+            None => {
+                self.project().life.set_alarm(cx);
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -106,6 +108,15 @@ where
     S: Stream<Item = Result<CandleCompletionChunk, E>>,
     E: Into<EngineError>,
 {
+    /// Ends a stream whose time is over; its backend goes before the next request is let in.
+    fn give_up(self: Pin<&mut Self>, late: EngineError) -> EngineError {
+        let mut this = self.project();
+        *this.start = None;
+        *this.ended = true;
+        let _ = caught(|| this.backend.set(None));
+        this.life.expire(late)
+    }
+
     /// The next item of a stream that has not ended and whose time is not over.
     fn poll_item(
         mut self: Pin<&mut Self>,

@@ -68,8 +68,7 @@ impl Engine {
     ///
     /// **Cancellation:** dropping it changes nothing.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
-        let shared = Arc::clone(&self.shared);
-        std::future::poll_fn(move |cx| shared.poll_stopped(cx))
+        self.shared.stopped()
     }
 
     /// Streams the completion that `generation` generates, read through the request's parser.

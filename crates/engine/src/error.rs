@@ -208,7 +208,8 @@ impl EngineError {
                 true
             }
             EngineError::Backend { kind, .. } => kind.is_failure(),
-            EngineError::DeadlineExceeded { what, .. } => *what == DeadlineKind::FirstToken,
+            // Says nothing by itself: what the time was spent on is known where it was spent.
+            EngineError::DeadlineExceeded { .. } => false,
             EngineError::InvalidParameter { .. }
             | EngineError::InvalidConfig { .. }
             | EngineError::EmptyPrompt

@@ -87,7 +87,7 @@ mod timer;
 
 pub use breaker::{BreakerConfig, BreakerState};
 pub use chunk::CandleCompletionChunk;
-pub use clock::{Clock, SystemClock};
+pub use clock::{Alarm, Clock, SystemClock};
 pub use config::{Deadlines, EngineConfig};
 pub use engine::Engine;
 pub use error::{BackendErrorKind, DeadlineKind, EngineError};

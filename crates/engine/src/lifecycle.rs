@@ -3,6 +3,8 @@
 //! A [`Lifecycle`] stands in the request's stream. However the stream goes (to its end, dropped, unwound),
 //! exactly one outcome is counted, the breaker gets its ticket back and the permit is released.
 
+use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -13,6 +15,7 @@ use metrics::Histogram;
 
 use crate::admission::{Admission, Entry, Permit, Place};
 use crate::breaker::{Breaker, Ticket, Verdict};
+use crate::clock::Alarm;
 use crate::config::{Deadlines, EngineConfig};
 use crate::error::{DeadlineKind, EngineError};
 use crate::meters::Meters;
@@ -27,7 +30,13 @@ pub(crate) struct Shared {
     statistics: Mutex<Statistics>,
     meters: Meters,
     /// Who waits for the engine to stop.
-    mourners: Mutex<Vec<Waker>>,
+    mourners: Mutex<Mourners>,
+}
+
+#[derive(Debug, Default)]
+struct Mourners {
+    next: u64,
+    wakers: HashMap<u64, Waker>,
 }
 
 impl Shared {
@@ -63,17 +72,15 @@ impl Shared {
         });
     }
 
-    /// Ready once the engine has stopped.
-    pub(crate) fn poll_stopped(&self, cx: &mut Context<'_>) -> Poll<()> {
-        // First the waker, so that a stop in between wakes it.
+    /// A future of the engine's stop.
+    pub(crate) fn stopped(self: &Arc<Self>) -> Stopped {
         let mut mourners = lock(&self.mourners);
-        if !mourners.iter().any(|waker| waker.will_wake(cx.waker())) {
-            mourners.push(cx.waker().clone());
-        }
+        let key = mourners.next;
+        mourners.next += 1;
         drop(mourners);
-        match lock(&self.statistics).state {
-            EngineState::Stopped => Poll::Ready(()),
-            _ => Poll::Pending,
+        Stopped {
+            shared: Arc::clone(self),
+            key,
         }
     }
 
@@ -102,11 +109,12 @@ impl Shared {
         if stops {
             statistics.state = EngineState::Stopped;
         }
-        drop(statistics);
+        // Under the lock, so that what is told last is what was last.
         self.meters.load(waiting, in_flight);
+        drop(statistics);
         if stops {
-            let mourners = std::mem::take(&mut *lock(&self.mourners));
-            mourners.into_iter().for_each(Waker::wake);
+            let wakers = std::mem::take(&mut lock(&self.mourners).wakers);
+            wakers.into_values().for_each(Waker::wake);
         }
         result
     }
@@ -120,6 +128,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Ready once the engine has stopped.
+pub(crate) struct Stopped {
+    shared: Arc<Shared>,
+    key: u64,
+}
+
+impl Future for Stopped {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // First the waker, so that a stop in between wakes it.
+        lock(&self.shared.mourners)
+            .wakers
+            .insert(self.key, cx.waker().clone());
+        match lock(&self.shared.statistics).state {
+            EngineState::Stopped => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let waker = lock(&self.shared.mourners).wakers.remove(&self.key);
+        drop(waker);
+    }
+}
+
 /// One request from its making to its end.
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
@@ -127,12 +163,16 @@ pub(crate) struct Lifecycle {
     stage: Stage,
     made: Instant,
     deadlines: Deadlines,
-    /// The alarm that was set last, and whom it wakes.
-    alarm: Option<(Instant, Waker)>,
+    alarm: Alarm,
+    /// When the alarm was set to ring last.
+    rings: Option<Instant>,
+    began: Option<Instant>,
     /// Spent in the queue.
     waited: Duration,
     /// Tokens received so far.
     tokens: u64,
+    /// Something of the answer has come.
+    came: bool,
     /// When the last chunk with tokens came.
     last: Option<Instant>,
     between: Option<Histogram>,
@@ -189,9 +229,12 @@ impl Lifecycle {
             stage: Stage::Created,
             made: shared.now(),
             deadlines: deadlines.or(shared.config.deadlines),
-            alarm: None,
+            alarm: Alarm::default(),
+            rings: None,
+            began: None,
             waited: Duration::ZERO,
             tokens: 0,
+            came: false,
             last: None,
             between: None,
             finished: [0; 3],
@@ -213,10 +256,9 @@ impl Lifecycle {
             total,
         } = self.deadlines;
         let waits = matches!(self.stage, Stage::Created | Stage::Waiting { .. });
-        let nothing_came = self.last.is_none();
         [
             (queue.filter(|_| waits), DeadlineKind::Queue),
-            (first_token.filter(|_| nothing_came), DeadlineKind::FirstToken),
+            (first_token.filter(|_| !self.came), DeadlineKind::FirstToken),
             (total, DeadlineKind::Total),
         ]
         .into_iter()
@@ -225,23 +267,30 @@ impl Lifecycle {
         .min_by_key(|(time, ..)| *time)
     }
 
-    /// Ends the request if its time is over.
+    /// Whether the request's time is over: the error that it is to end with, which [`Self::expire`] counts.
     ///
-    /// # Errors
-    ///
-    /// [`EngineError::DeadlineExceeded`], counted as rejected where the work had not begun, and else as failed.
-    pub(crate) fn check_deadline(&mut self) -> Result<(), EngineError> {
-        let Some((time, what, limit)) = self.deadline() else {
-            return Ok(());
+    /// * `has_looked`: whether the backend has just said that nothing is there. Before, the first token may lie ready,
+    ///   and it is only the reader who is late.
+    pub(crate) fn is_late(&self, has_looked: bool) -> Option<EngineError> {
+        let (time, what, limit) = self.deadline()?;
+        let ready = what == DeadlineKind::FirstToken && !has_looked && self.began.is_some();
+        (!ready && self.shared.now() >= time).then_some(EngineError::DeadlineExceeded { what, limit })
+    }
+
+    /// Ends a request whose time is over: as rejected where the work had not begun, and else as failed. The backend is to
+    /// blame for a missing first token if it had the whole of that time.
+    pub(crate) fn expire(&mut self, error: EngineError) -> EngineError {
+        let (Some(began), EngineError::DeadlineExceeded { what, limit }) = (self.began, &error) else {
+            return self.reject(error);
         };
-        if self.shared.now() < time {
-            return Ok(());
-        }
-        let error = EngineError::DeadlineExceeded { what, limit };
-        Err(match self.stage {
-            Stage::InFlight { .. } => self.fail(error),
-            _ => self.reject(error),
-        })
+        let had = self.shared.now().saturating_duration_since(began);
+        let verdict = if *what == DeadlineKind::FirstToken && had >= *limit {
+            Verdict::Failure
+        } else {
+            Verdict::Neutral
+        };
+        self.end(Outcome::Failed, verdict, |_| {});
+        error
     }
 
     /// Has `cx` woken when the time is over, if it has one; for a stream that is about to wait.
@@ -249,12 +298,12 @@ impl Lifecycle {
         let Some((time, ..)) = self.deadline() else {
             return;
         };
-        let set = self.alarm.as_ref();
-        if set.is_some_and(|(at, waker)| *at == time && waker.will_wake(cx.waker())) {
+        // One that has rung is set anew, whatever it was set to.
+        if self.alarm.set(cx.waker()) && self.rings == Some(time) {
             return;
         }
-        self.alarm = Some((time, cx.waker().clone()));
-        self.shared.config.clock.wake_at(time, cx.waker().clone());
+        self.rings = Some(time);
+        self.shared.config.clock.ring_at(time, self.alarm.clone());
     }
 
     /// Waits for leave to begin the work.
@@ -297,6 +346,9 @@ impl Lifecycle {
         let passed = lock(&self.shared.breaker).admit(self.shared.now());
         let ticket = passed.map_err(|retry_after| self.reject(EngineError::CircuitOpen { retry_after }))?;
         self.stage = Stage::InFlight { permit, ticket };
+        let now = self.shared.now();
+        self.shared.meters.breaker(lock(&self.shared.breaker).state(now));
+        self.began = Some(now);
         self.waited = waited;
         self.shared.count(|statistics| {
             statistics.waiting -= 1;
@@ -316,9 +368,10 @@ impl Lifecycle {
         {
             between.record(now.saturating_duration_since(last));
         }
-        if tokens > 0 || self.last.is_none() {
+        if tokens > 0 {
             self.last = Some(now);
         }
+        self.came = true;
         self.tokens += tokens as u64;
     }
 
@@ -401,6 +454,7 @@ impl Lifecycle {
             statistics.completion_tokens += tokens;
             more(statistics);
         });
+        self.alarm.clear();
         self.shared.meters.ended(outcome.name(), tokens);
         if let Stage::InFlight { permit, ticket } = stage {
             // First the verdict, so that whoever gets the permit meets the breaker as it now is.

@@ -1,6 +1,7 @@
 //! What an engine tells the recorder of the [`metrics`] facade, where a program has installed one.
 //!
-//! Every meter has the label `engine`. Counted at the same places as [`Statistics`](crate::Statistics), by the same guard.
+//! Every meter has the label `engine`. Counted at the same places as [`Statistics`](crate::Statistics), by the same
+//! guard.
 
 use std::time::Duration;
 

@@ -97,7 +97,7 @@ fn service() -> Service {
             breaker: BreakerConfig {
                 failures: u32::MAX,
                 rate: 1.0,
-                window: u32::MAX,
+                window: 10_000,
                 ..BreakerConfig::default()
             },
             ..EngineConfig::default()

@@ -95,6 +95,74 @@ fn a_backend_that_says_nothing_in_time_has_failed_and_is_dropped() {
 }
 
 #[test]
+fn a_first_piece_that_lay_ready_in_time_is_the_readers_to_be_late_for() {
+    let clock = ManualClock::new();
+    let engine = engine_at(&clock, deadlines(false, true, false));
+    let mut ready = false;
+    let stream = futures::stream::poll_fn(move |_| {
+        let first = !std::mem::replace(&mut ready, true);
+        if first {
+            Poll::Pending
+        } else {
+            Poll::Ready(Some(piece("a", 1)))
+        }
+    });
+    let mut stream =
+        engine.coordinate_generation(request(), move || engine::AsyncStream::from_stream(stream));
+    assert!(poll(&mut stream).is_pending());
+    clock.advance(10 * LIMIT);
+    assert!(next(&mut stream).is_ok());
+}
+
+#[test]
+fn a_backend_is_not_to_blame_for_the_time_in_the_queue() {
+    let clock = ManualClock::new();
+    let engine = engine_at(&clock, deadlines(false, true, false));
+    let mut running = engine.coordinate_generation(request(), || stalled(vec![piece("a", 1)]));
+    assert!(next(&mut running).is_ok());
+    let mut waiting = engine.coordinate_generation(request(), || stalled(vec![]));
+    assert!(poll(&mut waiting).is_pending());
+    clock.advance(EARLIER);
+    drop(running);
+    assert!(poll(&mut waiting).is_pending());
+    assert_eq!(engine.statistics().in_flight, 1);
+    clock.advance(REST);
+    assert_late(&mut waiting, DeadlineKind::FirstToken);
+    assert_eq!(
+        (engine.statistics().failed, engine.statistics().breaker),
+        (1, BreakerState::Closed)
+    );
+}
+
+#[test]
+fn a_backend_that_is_given_up_is_gone_before_the_next_request_begins() {
+    let clock = ManualClock::new();
+    let engine = engine_at(&clock, deadlines(false, false, true));
+    let alive = Alive::default();
+    let held = alive.clone();
+    let backend = futures::stream::poll_fn(move |_| {
+        let _held = &held;
+        Poll::Pending
+    });
+    let mut late = engine.coordinate_generation(request(), move || engine::AsyncStream::from_stream(backend));
+    assert!(poll(&mut late).is_pending());
+    clock.advance(LIMIT / 2);
+    let mut next = engine.coordinate_generation(request(), {
+        let alive = alive.clone();
+        move || {
+            // The test's handle and this one.
+            assert_eq!(alive.others(), 1);
+            stalled(vec![])
+        }
+    });
+    assert!(poll(&mut next).is_pending());
+    clock.advance(LIMIT / 2);
+    assert_late(&mut late, DeadlineKind::Total);
+    assert!(poll(&mut next).is_pending());
+    assert_eq!(engine.statistics().in_flight, 1);
+}
+
+#[test]
 fn the_first_piece_ends_the_wait_for_it_and_the_whole_has_a_deadline_of_its_own() {
     let clock = ManualClock::new();
     let engine = engine_at(&clock, deadlines(true, true, false));

@@ -3,12 +3,12 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use engine::{
-    AsyncStream, CandleCompletionChunk, CandleCompletionParams, CandlePrompt, CandleStringChunk, Clock,
-    Drafts, Engine, EngineConfig, EngineError, FinishReason, GenerateError, GenerationEnd, Request,
+    Alarm, AsyncStream, CandleCompletionChunk, CandleCompletionParams, CandlePrompt, CandleStringChunk,
+    Clock, Drafts, Engine, EngineConfig, EngineError, FinishReason, GenerateError, GenerationEnd, Request,
     StopCause, Timings, Usage,
 };
 use futures::task::noop_waker_ref;
@@ -182,7 +182,7 @@ impl Calls {
 
 /// A clock that moves when it is told to.
 #[derive(Debug)]
-pub(crate) struct ManualClock(Mutex<(Instant, Vec<(Instant, Waker)>)>);
+pub(crate) struct ManualClock(Mutex<(Instant, Vec<(Instant, Alarm)>)>);
 
 impl ManualClock {
     pub(crate) fn new() -> Arc<Self> {
@@ -197,7 +197,7 @@ impl ManualClock {
             *alarms = later;
             due
         };
-        due.into_iter().for_each(|(_, waker)| waker.wake());
+        due.into_iter().for_each(|(_, alarm)| alarm.ring());
     }
 }
 
@@ -206,8 +206,8 @@ impl Clock for ManualClock {
         self.0.lock().unwrap().0
     }
 
-    fn wake_at(&self, time: Instant, waker: Waker) {
-        self.0.lock().unwrap().1.push((time, waker));
+    fn ring_at(&self, time: Instant, alarm: Alarm) {
+        self.0.lock().unwrap().1.push((time, alarm));
         self.advance(Duration::ZERO);
     }
 }
