@@ -79,6 +79,11 @@ pub enum CandleCompletionChunk {
         /// One for each token, in order.
         logprobs: Vec<TokenLogprobs>,
     },
+    /// What the model gave the tokens of the prompt, where it was asked for: from the second on, in order.
+    PromptLogprobs {
+        /// One for each token.
+        logprobs: Vec<TokenLogprobs>,
+    },
     /// A choice has ended; no piece of it follows.
     Finish {
         /// Which of the answers asked for, from 0.
@@ -131,6 +136,7 @@ impl CandleCompletionChunk {
             CandleCompletionChunk::ToolCallStart { .. }
             | CandleCompletionChunk::ToolCallComplete { .. }
             | CandleCompletionChunk::Logprobs { .. }
+            | CandleCompletionChunk::PromptLogprobs { .. }
             | CandleCompletionChunk::Finish { .. }
             | CandleCompletionChunk::Complete { .. } => &[],
         }

@@ -31,6 +31,8 @@ impl Order {
             CandleCompletionChunk::Text { choice, .. }
             | CandleCompletionChunk::Reasoning { choice, .. }
             | CandleCompletionChunk::Logprobs { choice, .. } => self.piece(choice),
+            // Stands beside the choices.
+            CandleCompletionChunk::PromptLogprobs { .. } => Ok(()),
             CandleCompletionChunk::ToolCallStart { choice, index, .. } => {
                 self.piece(choice)?;
                 let begun = self.calls.iter().filter(|call| call.choice == choice).count();

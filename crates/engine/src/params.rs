@@ -14,14 +14,14 @@ use crate::tool::ToolDefinition;
 /// `None` everywhere, as [`Default`] gives it, means the provider's own defaults, and no tools.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CandleCompletionParams {
-    /// Most tokens to generate, at least 1. Absent: 1,000, capped by the context.
+    /// Most tokens to generate, at least 1 unless the prompt is scored. Absent: 1,000, capped by the context.
     pub max_tokens: Option<u32>,
     /// Fewest tokens to generate, no more than `max_tokens`: the model does not end its answer before, and stop strings
     /// are not looked for. Absent: none.
     pub min_tokens: Option<u32>,
     /// Strings that end the answer where the model writes one of them, none of them empty. No part of the one that did
-    /// is shown; [`CandleCompletionChunk::Finish`](crate::CandleCompletionChunk::Finish) names it. They are looked for in what
-    /// the model writes, tags of calls included.
+    /// is shown; [`CandleCompletionChunk::Finish`](crate::CandleCompletionChunk::Finish) names it. They are looked for in
+    /// what the model writes, tags of calls included.
     pub stop: Vec<String>,
     /// Whether the model's own end of its answer is ignored: only the other limits end it. What it writes then is
     /// seldom of use, but it is as long as a measurement wants it.
@@ -37,6 +37,9 @@ pub struct CandleCompletionParams {
     /// Log-probabilities to report with each token: its own, and those of this many most probable tokens. They are what
     /// the model says, before temperature and every other setting of the sampling. Absent: none.
     pub logprobs: Option<u32>,
+    /// Log-probabilities of the prompt's own tokens, and of this many most probable ones in the place of each. With it,
+    /// `max_tokens` may be 0. Absent: none.
+    pub score_prompt: Option<u32>,
     /// The most tokens that are guessed from the context at once and verified together; it changes how long the answer
     /// takes, not what it is. 0 guesses nothing. Absent: the provider's default.
     pub draft: Option<u32>,
@@ -56,7 +59,7 @@ impl CandleCompletionParams {
     /// [`EngineError::InvalidParameter`] for the first field that is out of its range, with its name,
     /// its value and the range.
     pub fn validate(&self) -> Result<(), EngineError> {
-        if self.max_tokens == Some(0) {
+        if self.max_tokens == Some(0) && self.score_prompt.is_none() {
             return Err(EngineError::InvalidParameter {
                 field: "max_tokens",
                 value: "0".to_owned(),

@@ -89,6 +89,12 @@ impl Parsed {
     }
 
     fn read(&mut self, mut chunk: CandleStringChunk) {
+        let prompt = std::mem::take(&mut chunk.prompt_logprobs);
+        if !prompt.is_empty() {
+            let logprobs = prompt;
+            self.events
+                .append(CandleCompletionChunk::PromptLogprobs { logprobs });
+        }
         let (choice, logprobs) = (chunk.choice, std::mem::take(&mut chunk.logprobs));
         if !logprobs.is_empty() {
             self.events

@@ -8,13 +8,32 @@ use crate::GenerateError;
 /// What an absent `max_tokens` means, before the context caps it.
 pub(crate) const DEFAULT_MAX_TOKENS: u32 = 1_000;
 
-/// Tokens that may still be generated; at least one when made.
+/// Tokens that may still be generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
     left: usize,
 }
 
 impl Budget {
+    /// No tokens at all, after a prompt that is scored.
+    ///
+    /// # Errors
+    ///
+    /// * [`GenerateError::EmptyPrompt`] if there is nothing to score.
+    /// * [`GenerateError::ContextOverflow`] if the prompt does not fit.
+    pub(crate) fn none(prompt_tokens: usize, context: usize) -> Result<Self, GenerateError> {
+        if prompt_tokens == 0 {
+            return Err(GenerateError::EmptyPrompt);
+        }
+        if prompt_tokens > context {
+            return Err(GenerateError::ContextOverflow {
+                prompt_tokens,
+                context,
+            });
+        }
+        Ok(Self { left: 0 })
+    }
+
     /// The smaller of `max_tokens` (absent: 1,000) and what the context leaves after the prompt.
     ///
     /// # Errors
@@ -91,6 +110,16 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn no_tokens_need_no_room() {
+        assert_eq!(Budget::none(8, 8).unwrap().left(), 0);
+        assert!(matches!(
+            Budget::none(9, 8),
+            Err(GenerateError::ContextOverflow { .. })
+        ));
+        assert!(matches!(Budget::none(0, 8), Err(GenerateError::EmptyPrompt)));
     }
 
     #[test]

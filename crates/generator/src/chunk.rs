@@ -19,6 +19,9 @@ pub struct CandleStringChunk {
     pub tokens: Vec<u32>,
     /// What the model gave each of the tokens, where the request asks for it; else empty.
     pub logprobs: Vec<TokenLogprobs>,
+    /// What the model gave the tokens of the prompt, where the request asks for it: from the second on, in order, in chunks
+    /// of choice 0 before its first token.
+    pub prompt_logprobs: Vec<TokenLogprobs>,
     /// How the choice ended; only in its last chunk.
     pub end: Option<GenerationEnd>,
 }
@@ -116,6 +119,8 @@ pub enum CacheMiss {
     Empty,
     /// A cache that is kept could not be shared: the device has no memory for its last block.
     Failed,
+    /// The prompt is scored, which takes all of its logits.
+    Scored,
     /// No sequence that is kept goes on like the prompt behind its `cached_tokens`.
     Differs,
 }

@@ -159,8 +159,16 @@ impl TokenizerEnv for Vocabulary {
 
     fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<u32> {
         self.trie.tokenize_with_greedy_fallback(bytes, |text| {
-            let ids = self.tokenizer.encode(text, Special::Literal);
-            ids.unwrap_or_else(|_| self.trie.greedy_tokenize(text.as_bytes()))
+            let ids = self.tokenizer.encode(text, Special::Literal).unwrap_or_default();
+            // A tokenizer may change what it is given, with a space in front for one; here each byte counts.
+            let bytes = ids
+                .iter()
+                .flat_map(|id| self.tokenizer.token_bytes(*id).unwrap_or_default());
+            if bytes.eq(text.as_bytes()) {
+                ids
+            } else {
+                self.trie.greedy_tokenize(text.as_bytes())
+            }
         })
     }
 }
@@ -174,15 +182,21 @@ pub struct ConstraintGuard {
 }
 
 impl ConstraintGuard {
-    /// The tokens allowed next, one bit each; `ends` among them where the text may end and `may_end` says so.
+    /// The tokens allowed next, one bit each; `ends` among them where the text may end and `may_end` says so, and nowhere
+    /// else, even if they have a text that would fit.
     ///
     /// # Errors
     ///
     /// [`GenerateError::ConstraintFailed`] if the grammar takes too much work here.
     pub fn mask(&mut self, ends: &[u32], may_end: bool) -> Result<&[u32], GenerateError> {
         self.mask = self.matcher.compute_mask().map_err(failed)?;
-        if may_end && self.matcher.is_accepting().map_err(failed)? {
-            ends.iter().for_each(|end| self.mask.allow_token(*end));
+        let may_end = may_end && self.matcher.is_accepting().map_err(failed)?;
+        for &end in ends {
+            if may_end {
+                self.mask.allow_token(end);
+            } else {
+                self.mask.disallow_token(end);
+            }
         }
         Ok(self.mask.as_slice())
     }

@@ -65,12 +65,14 @@ impl Draft {
     /// step was picked is one that was guessed.
     pub(crate) fn next_row(&mut self, history: &[u32]) -> Option<usize> {
         let new = history.get(self.from..)?;
-        if new.len() > self.guess.len() || !self.guess.starts_with(new) {
-            return None;
-        }
-        self.counts.accepted += new.len() - self.right;
-        self.right = new.len();
-        Some(new.len())
+        let right = new
+            .iter()
+            .zip(&self.guess)
+            .take_while(|(new, guessed)| new == guessed)
+            .count();
+        self.counts.accepted += right - self.right;
+        self.right = right;
+        (right == new.len()).then_some(right)
     }
 
     /// Cuts the cache back to what turned out right, and learns from how the guess went; after each step that draws.
@@ -83,5 +85,6 @@ impl Draft {
             cache.truncate(self.from + self.right);
         }
         self.guess.clear();
+        self.right = 0;
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use models::{Capabilities, Device, KvCache, Model, Tokenizer};
-use simd_sampling::{Logprobs, SamplerChain, Stage};
+use simd_sampling::{Basis, Logprobs, SamplerChain, Stage};
 
 use crate::admission::Admission;
 use crate::budget::Budget;
@@ -141,8 +141,8 @@ impl TextGenerator {
         })
     }
 
-    /// Generates what `request` asks for: one chunk for each token, the last of each choice with its end. Chunks of several
-    /// choices stand in any order beside one another.
+    /// Generates what `request` asks for: one chunk for each token that is drawn, with those that a constraint forces
+    /// behind it; the last of each choice with its end. Chunks of several choices stand in any order beside one another.
     ///
     /// The request is checked and its prompt encoded before this returns; it never waits for the worker.
     ///
@@ -150,14 +150,14 @@ impl TextGenerator {
     ///
     /// Errors come in the stream, as its only or last item.
     /// * [`GenerateError::InvalidMaxTokens`], [`GenerateError::InvalidMinTokens`], [`GenerateError::InvalidChoices`],
-    ///   [`GenerateError::InvalidLogprobs`], [`GenerateError::InvalidConstraint`], [`GenerateError::EmptyStop`], [`GenerateError::TokenOutOfVocabulary`], [`GenerateError::Params`], [`GenerateError::Encode`],
+    ///   [`GenerateError::InvalidLogprobs`], [`GenerateError::InvalidConstraint`], [`GenerateError::EmptyStop`],
+    ///   [`GenerateError::TokenOutOfVocabulary`], [`GenerateError::Params`], [`GenerateError::Encode`],
     ///   [`GenerateError::EmptyPrompt`], [`GenerateError::ContextOverflow`], [`GenerateError::CacheTooLarge`]: the
     ///   request cannot be served; nothing was done.
     /// * [`GenerateError::Overloaded`]: not now.
     /// * [`GenerateError::Model`], [`GenerateError::Logits`], [`GenerateError::BrokenModel`],
     ///   [`GenerateError::ConstraintFailed`], [`GenerateError::Panicked`], [`GenerateError::WorkerGone`],
-    ///   [`GenerateError::DeadlineExceeded`]: it failed on the
-    ///   way, with all its choices.
+    ///   [`GenerateError::DeadlineExceeded`]: it failed on the way, with all its choices.
     ///
     /// **Cancellation:** dropping the stream ends the request before the worker's next step and frees its place; what it
     /// has run is kept as that of others is.
@@ -224,11 +224,15 @@ impl TextGenerator {
             sampling,
             choices,
             logprobs,
+            score_prompt,
             constraint,
             draft,
             deadline,
         } = request;
-        if let Some(max_tokens @ 0) = max_tokens {
+        let scores_only = max_tokens == Some(0) && score_prompt.is_some();
+        if let Some(max_tokens @ 0) = max_tokens
+            && !scores_only
+        {
             return Err(GenerateError::InvalidMaxTokens { max_tokens });
         }
         if let Some(index) = stop.iter().position(String::is_empty) {
@@ -239,9 +243,8 @@ impl TextGenerator {
             return Err(GenerateError::InvalidChoices { choices, most });
         }
         let vocab = capabilities.vocab;
-        if let Some(LogprobsConfig { top, .. }) = logprobs
-            && top > vocab
-        {
+        let tops = [logprobs.map(|LogprobsConfig { top, .. }| top), score_prompt];
+        if let Some(top) = tops.into_iter().flatten().find(|top| *top > vocab) {
             return Err(GenerateError::InvalidLogprobs { top, vocab });
         }
         let mut ends = special.eos;
@@ -258,13 +261,17 @@ impl TextGenerator {
                 .map_err(|error| GenerateError::Encode(Arc::new(error)))?,
         };
         check_tokens(&prompt, capabilities.vocab, TokenPlace::Prompt)?;
-        let budget = Budget::new(max_tokens, prompt.len(), capabilities.context)?;
+        let budget = if scores_only {
+            Budget::none(prompt.len(), capabilities.context)?
+        } else {
+            Budget::new(max_tokens, prompt.len(), capabilities.context)?
+        };
         let (fewest, most) = (usize::try_from(min_tokens).unwrap_or(usize::MAX), budget.left());
         if fewest > most {
             return Err(GenerateError::InvalidMinTokens { min_tokens, most });
         }
         // The last token is drawn and never run.
-        let positions = prompt.len() + budget.left() - 1;
+        let positions = prompt.len() + budget.left().saturating_sub(1);
         let (cache_bytes, copies) = (cache.bytes_for(positions), choices as usize);
         let needed = cache_bytes.saturating_mul(copies);
         if needed > *allowed {
@@ -290,6 +297,7 @@ impl TextGenerator {
             chain,
             guard,
             logprobs: logprobs.map(|LogprobsConfig { top, basis }| Logprobs::new(basis, vocab, top)),
+            scores: score_prompt.map(|top| Logprobs::new(Basis::Model, vocab, top)),
             lookup: guesses.then(|| Lookup::new(draft)),
             seed: sampling.seed_or_fresh(),
             tokenizer: tokenizer.clone(),

@@ -21,7 +21,7 @@ pub struct Limits {
     /// Bytes of the caches of earlier requests that are kept for prompts that begin alike; the least recently used leave
     /// first. 0 keeps none. Caches of running sequences are not among them.
     pub prefix_bytes: usize,
-    /// Chunks that may lie unread between the worker and one reader. A sequence whose reader is so far
+    /// Chunks of each choice that may lie unread between the worker and one reader. A choice whose reader is so far
     /// behind rests until it has read on.
     pub unread: usize,
 }

@@ -93,7 +93,8 @@ pub struct LogprobsConfig {
 pub struct GenerateRequest {
     /// Where to start from.
     pub prompt: PromptInput,
-    /// The most tokens to generate, at least 1, the end token included; absent: 1,000. The context caps it.
+    /// The most tokens to generate, at least 1 unless the prompt is scored, the end token included; absent: 1,000. The
+    /// context caps it.
     pub max_tokens: Option<u32>,
     /// The fewest tokens to generate. End tokens are not drawn before, and stop strings not looked for.
     pub min_tokens: u32,
@@ -109,6 +110,10 @@ pub struct GenerateRequest {
     pub choices: u32,
     /// Whether and which log-probabilities come with each token.
     pub logprobs: Option<LogprobsConfig>,
+    /// Log-probabilities of the prompt's own tokens, each behind those before it, and of so many most probable ones in its
+    /// place. The prompt is then run whole: nothing of it is taken from an earlier request's cache. With this,
+    /// `max_tokens` may be 0, and nothing is generated.
+    pub score_prompt: Option<usize>,
     /// What the generated text has to be. Tokens that it allows no others beside are taken without a draw, several at
     /// once, unless log-probabilities are asked for. A generation that its length or a stop string cuts off is only the
     /// beginning of such a text; one that is complete ends, whatever `min_tokens` says.
@@ -134,6 +139,7 @@ impl GenerateRequest {
             sampling: SamplingConfig::default(),
             choices: 1,
             logprobs: None,
+            score_prompt: None,
             constraint: None,
             draft: 0,
             deadline: None,

@@ -17,11 +17,12 @@ use crate::admission::Place;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::constraint::ConstraintGuard;
-use crate::detokenizer::Detokenizer;
 use crate::draft::Draft;
 use crate::lookup::Lookup;
+use crate::output::Output;
 use crate::prefixes::Prefixes;
 use crate::reply::Reply;
+use crate::scoring::PromptScores;
 use crate::stop::StopMatcher;
 use crate::{
     CacheMiss, CandleStringChunk, FinishReason, GenerateError, GenerationEnd, StopCause, TokenLogprobs, Usage,
@@ -45,6 +46,8 @@ pub(crate) struct Opening {
     pub(crate) chain: SamplerChain,
     pub(crate) guard: Option<ConstraintGuard>,
     pub(crate) logprobs: Option<Logprobs>,
+    /// Where the prompt is to be scored.
+    pub(crate) scores: Option<Logprobs>,
     /// Where tokens are to be guessed.
     pub(crate) lookup: Option<Lookup>,
     pub(crate) seed: u64,
@@ -69,19 +72,16 @@ pub(crate) struct Sequence {
     reused: Option<(usize, Option<CacheMiss>)>,
     cache: Option<KvCache>,
     ends: Vec<u32>,
-    stops: StopMatcher,
     fewest: usize,
     budget: Budget,
     cache_bytes: usize,
     chain: SamplerChain,
     guard: Option<ConstraintGuard>,
     logprobs: Option<Logprobs>,
+    scores: Option<PromptScores>,
     draft: Draft,
     seed: u64,
-    tokenizer: Tokenizer,
-    detokenizer: Detokenizer,
-    /// Text of the token at hand, reused.
-    text: String,
+    output: Output,
     reply: Reply,
     /// Shared by the choices: given back with the last of them.
     place: Option<Arc<Place>>,
@@ -101,6 +101,7 @@ impl Sequence {
             chain,
             guard,
             logprobs,
+            scores,
             lookup,
             seed,
             tokenizer,
@@ -111,10 +112,7 @@ impl Sequence {
             deadline,
         } = opening;
         let prompt_tokens = history.len();
-        let begins_the_text = history
-            .iter()
-            .all(|&token| tokenizer.token_bytes(token).is_none_or(<[u8]>::is_empty));
-        let detokenizer = Detokenizer::new(begins_the_text && tokenizer.strips_first_space());
+        let output = Output::new(tokenizer, stops, &history);
         Self {
             choice: 0,
             further: (1..choices).filter_map(|_| reply.another()).collect(),
@@ -123,18 +121,16 @@ impl Sequence {
             reused: None,
             cache: None,
             ends,
-            stops,
             fewest,
             budget,
             cache_bytes,
             chain,
             guard,
             logprobs,
+            scores: scores.map(PromptScores::new),
             draft: Draft::new(lookup),
             seed,
-            tokenizer,
-            detokenizer,
-            text: String::with_capacity(32),
+            output,
             reply,
             place: Some(Arc::new(place)),
             clock,
@@ -157,18 +153,16 @@ impl Sequence {
                 reused: self.reused,
                 cache: None,
                 ends: self.ends.clone(),
-                stops: self.stops.clone(),
                 fewest: self.fewest,
                 budget: self.budget,
                 cache_bytes: self.cache_bytes,
                 chain: self.chain.clone(),
                 guard: self.guard.clone(),
                 logprobs: self.logprobs.clone(),
+                scores: None,
                 draft: self.draft.clone(),
                 seed: self.seed.wrapping_add(u64::from(choice)),
-                tokenizer: self.tokenizer.clone(),
-                detokenizer: self.detokenizer.clone(),
-                text: String::with_capacity(32),
+                output: self.output.clone(),
                 reply,
                 place: self.place.clone(),
                 clock: self.clock,
@@ -234,6 +228,41 @@ impl Sequence {
         self.history.split_last().map_or(&[], |(_, rest)| rest)
     }
 
+    /// Whether the tokens of the prompt are to be scored, which takes the logits after each of them.
+    pub(crate) fn scores(&self) -> bool {
+        self.scores.is_some()
+    }
+
+    /// Hands the reader what the model gives the tokens of the prompt behind position `from`.
+    ///
+    /// * `rows`: the logits after the tokens at `from` and the next positions.
+    ///
+    /// # Errors
+    ///
+    /// [`GenerateError::Logits`] if a row says nothing; the sequence is to be failed with it.
+    pub(crate) fn score<'r>(
+        &mut self,
+        from: usize,
+        rows: impl Iterator<Item = &'r [f32]>,
+    ) -> Result<(), GenerateError> {
+        let Some(scores) = &mut self.scores else {
+            return Ok(());
+        };
+        let prompt = self.history.get(..self.prompt_tokens).unwrap_or_default();
+        let prompt_logprobs = scores.tell(prompt, from, rows)?;
+        if self.cached() >= self.prompt_tokens {
+            self.scores = None;
+        }
+        if !prompt_logprobs.is_empty() {
+            self.reply.send(CandleStringChunk {
+                choice: self.choice,
+                prompt_logprobs,
+                ..CandleStringChunk::default()
+            });
+        }
+        Ok(())
+    }
+
     /// Gives the sequence a cache to run with, which holds the first of its [`Self::reusable`] tokens.
     ///
     /// * `miss`: why it does not hold all of them.
@@ -268,6 +297,11 @@ impl Sequence {
         cache.fork(self.prompt_tokens).ok()
     }
 
+    /// Whether a token has been drawn.
+    pub(crate) fn is_decoding(&self) -> bool {
+        self.history.len() > self.prompt_tokens
+    }
+
     /// Positions that the cache holds.
     pub(crate) fn cached(&self) -> usize {
         self.cache.as_ref().map_or(0, KvCache::len)
@@ -283,9 +317,8 @@ impl Sequence {
     pub(crate) fn guess(&mut self, most: usize) -> usize {
         let left = self.budget.left().min(self.reply.room()).saturating_sub(1);
         // The step that ends the prompt is to leave a cache of just the prompt.
-        let draws = self.history.len() > self.prompt_tokens;
-        self.draft
-            .guess(&self.history, if draws { most.min(left) } else { 0 })
+        let most = if self.is_decoding() { most.min(left) } else { 0 };
+        self.draft.guess(&self.history, most)
     }
 
     /// The next `tokens` pending ones, for a batch, the guessed ones behind them; `None` if there are not as many or no
@@ -299,7 +332,8 @@ impl Sequence {
 
     /// Which row of this step's logits is that after the last token, if the sequence goes on and there is one.
     pub(crate) fn next_row(&mut self) -> Option<usize> {
-        if self.is_over() {
+        // A token has to be left to run when the reader has caught up: nothing is judged right that is not drawn from.
+        if self.is_over() || !self.has_room() {
             return None;
         }
         self.draft.next_row(&self.history)
@@ -322,6 +356,11 @@ impl Sequence {
     /// failed with it.
     pub(crate) fn accept(&mut self, row: &mut [f32], ready: Instant) -> Result<(), GenerateError> {
         self.clock.prefilled(ready);
+        self.output.clear();
+        if self.budget.left() == 0 {
+            self.end(FinishReason::Length, None);
+            return Ok(());
+        }
         let index = self.history.len() - self.prompt_tokens;
         let may_stop = index >= self.fewest;
         let mask = match &mut self.guard {
@@ -352,72 +391,60 @@ impl Sequence {
             index,
             source: source.into(),
         })?;
-        self.take(sampled.token)?;
-        self.take_forced()
-    }
-
-    /// Takes the tokens that have to follow, without a draw; none of them has log-probabilities to report.
-    fn take_forced(&mut self) -> Result<(), GenerateError> {
-        if self.is_over() || self.logprobs.is_some() {
-            return Ok(());
-        }
-        let Some(guard) = &mut self.guard else {
-            return Ok(());
-        };
-        for token in guard.forced() {
-            // What finds no room now has to follow the next draw.
-            if self.is_over() || self.reply.room() == 0 {
-                break;
+        let mut ending = self.take(sampled.token)?;
+        if ending.is_none() {
+            for token in self.forced() {
+                ending = self.take(token)?;
+                if ending.is_some() {
+                    break;
+                }
             }
-            self.take(token)?;
+        }
+        match ending {
+            Some((finish, stop)) => self.end(finish, stop),
+            None => self.reply.send(self.chunk(None)),
         }
         Ok(())
     }
 
-    /// Goes on behind `token`, hands it to the reader and ends where it has to.
-    fn take(&mut self, token: u32) -> Result<(), GenerateError> {
+    /// Tokens that have to follow, without a draw: none where each draw is to leave something behind, be it
+    /// log-probabilities or what Mirostat learns. They go to the reader with the token that was drawn, however many they
+    /// are: how fast it reads must not change what it reads.
+    fn forced(&mut self) -> Vec<u32> {
+        match &mut self.guard {
+            Some(guard) if self.logprobs.is_none() && self.chain.mu().is_none() => guard.forced(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Goes on behind `token`, which is to be handed to the reader. Says whether that ends the generation, and how.
+    fn take(&mut self, token: u32) -> Result<Option<(FinishReason, Option<StopCause>)>, GenerateError> {
         let may_stop = self.history.len() - self.prompt_tokens >= self.fewest;
         self.history.push(token);
         self.clock.token();
 
-        self.text.clear();
         let ended = self.ends.binary_search(&token).is_ok();
         let mut complete = false;
-        if !ended {
-            if let Some(guard) = &mut self.guard {
-                guard.take(token)?;
-                complete = guard.is_complete();
-            }
-            let bytes = self.tokenizer.token_bytes(token).unwrap_or_default();
-            self.detokenizer.push(bytes, &mut self.text);
+        if let Some(guard) = self.guard.as_mut().filter(|_| !ended) {
+            guard.take(token)?;
+            complete = guard.is_complete();
         }
+        self.output.push(token, ended);
         let spent = self.budget.spend();
-        if ended || complete || spent {
-            self.detokenizer.finish(&mut self.text);
-        }
-        let stop = if may_stop {
-            self.stops.push(&mut self.text)
+        let stop = self.output.release(ended || complete || spent, may_stop);
+        let cause = if let Some(stop) = stop {
+            Some(StopCause::Text(stop))
+        } else if ended {
+            Some(StopCause::Token(token))
+        } else if complete {
+            Some(StopCause::Constraint)
         } else {
             None
         };
-        if let Some(stop) = stop {
-            let cause = StopCause::Text(stop.to_owned());
-            self.end(token, FinishReason::Stop, Some(cause));
-        } else if ended || complete {
-            self.stops.finish(&mut self.text);
-            let cause = if ended {
-                StopCause::Token(token)
-            } else {
-                StopCause::Constraint
-            };
-            self.end(token, FinishReason::Stop, Some(cause));
-        } else if spent {
-            self.stops.finish(&mut self.text);
-            self.end(token, FinishReason::Length, None);
-        } else {
-            self.reply.send(self.chunk(token, None));
-        }
-        Ok(())
+        Ok(match cause {
+            Some(cause) => Some((FinishReason::Stop, Some(cause))),
+            None => spent.then_some((FinishReason::Length, None)),
+        })
     }
 
     /// Ends the sequence with an error, as the last item of its stream.
@@ -427,7 +454,7 @@ impl Sequence {
         self.reply.finish(Err(error));
     }
 
-    fn end(&mut self, token: u32, finish: FinishReason, stop: Option<StopCause>) {
+    fn end(&mut self, finish: FinishReason, stop: Option<StopCause>) {
         let (cached_tokens, cache_miss) = self.reused.unwrap_or_default();
         let usage = Usage {
             prompt_tokens: self.prompt_tokens,
@@ -443,22 +470,25 @@ impl Sequence {
             timings: self.clock.timings(),
             seed: self.seed,
         };
-        let chunk = self.chunk(token, Some(end));
+        let chunk = self.chunk(Some(end));
         // Freed before the reader can know that this sequence is over; the cache is the worker's to keep.
         self.place = None;
         self.reply.finish(Ok(chunk));
     }
 
-    fn chunk(&self, token: u32, end: Option<GenerationEnd>) -> CandleStringChunk {
-        let logprobs = self.logprobs.iter().map(|logprobs| TokenLogprobs {
-            chosen: logprobs.chosen(),
-            best: logprobs.best().to_vec(),
-        });
+    /// What the reader does not have yet.
+    fn chunk(&self, end: Option<GenerationEnd>) -> CandleStringChunk {
+        let logprobs = self
+            .logprobs
+            .iter()
+            .filter(|_| !self.output.tokens().is_empty())
+            .map(TokenLogprobs::of);
         CandleStringChunk {
             choice: self.choice,
-            text: self.text.as_str().to_owned(),
-            tokens: vec![token],
+            text: self.output.text().to_owned(),
+            tokens: self.output.tokens().to_vec(),
             logprobs: logprobs.collect(),
+            prompt_logprobs: Vec::new(),
             end,
         }
     }

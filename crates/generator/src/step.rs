@@ -21,9 +21,11 @@ pub(crate) struct Pick {
     pub(crate) tokens: usize,
     /// Positions that the cache holds before.
     pub(crate) cached: usize,
-    /// Of the last so many tokens the logits are wanted: none while more are pending, one to draw the next token, and
-    /// one more for each token that was guessed.
+    /// Of the last so many tokens the logits are wanted: one to draw the next token, one more for each token that was
+    /// guessed, all where a prompt is scored.
     pub(crate) rows: usize,
+    /// The one of them that the next token is drawn from; `None` while more are pending.
+    pub(crate) draws: Option<usize>,
 }
 
 /// Why a step gave nothing.

@@ -55,6 +55,9 @@ pub(crate) struct Worker {
 /// Tokens guessed in one step, over all sequences together.
 const GUESSED: usize = 32;
 
+/// Forced tokens of one sequence that a step runs whole; what is longer is run as a prompt is.
+const FORCED: usize = 32;
+
 impl Worker {
     pub(crate) fn new(
         model: Box<dyn Model>,
@@ -142,6 +145,9 @@ impl Worker {
 
     /// A cache to begin with: what an earlier sequence has run of the same tokens, and why not all of them.
     fn opening(&mut self, sequence: &Sequence) -> (KvCache, Option<CacheMiss>) {
+        if sequence.scores() {
+            return (self.model.new_cache(), Some(CacheMiss::Scored));
+        }
         let tokens = sequence.reusable();
         let miss = match &mut self.prefixes {
             None if !self.model.capabilities().fork => CacheMiss::Unsupported,
@@ -236,8 +242,8 @@ impl Worker {
         true
     }
 
-    /// Chooses what the next step runs: whole what decodes, with what is guessed of its next tokens; in order and bounded
-    /// what prefills.
+    /// Chooses what the next step runs: whole what decodes, with the tokens that a constraint forced or with what is
+    /// guessed of its next ones; in order and bounded what prefills.
     fn pick(&mut self) {
         self.picks.clear();
         let mut chunk = self.prefill_chunk;
@@ -248,13 +254,20 @@ impl Worker {
             if pending == 0 || !sequence.has_room() {
                 continue;
             }
-            let (tokens, rows) = if pending > 1 {
+            let (tokens, rows, draws) = if sequence.scores() {
                 let tokens = pending.min(chunk);
                 chunk -= tokens;
-                (tokens, usize::from(tokens == pending))
+                (tokens, tokens, (tokens == pending).then(|| tokens - 1))
+            } else if pending > 1 && sequence.is_decoding() && pending <= FORCED {
+                (pending, 1, Some(0))
+            } else if pending > 1 {
+                let tokens = pending.min(chunk);
+                chunk -= tokens;
+                let draws = tokens == pending;
+                (tokens, usize::from(draws), draws.then_some(0))
             } else {
                 let tokens = pending + sequence.guess(guessed);
-                (tokens, tokens)
+                (tokens, tokens, Some(0))
             };
             if tokens > 0 {
                 let cached = sequence.cached();
@@ -263,6 +276,7 @@ impl Worker {
                     tokens,
                     cached,
                     rows,
+                    draws,
                 });
             }
         }
@@ -279,6 +293,17 @@ impl Worker {
             let Some(sequence) = self.running.get_mut(pick.slot) else {
                 continue;
             };
+            let rows = first..first + pick.rows;
+            first = rows.end;
+            if sequence.scores() {
+                let (logits, from) = (&self.logits, pick.cached);
+                try_on(sequence, |sequence| {
+                    sequence.score(from, rows.clone().map(|row| logits.row(row)))
+                });
+            }
+            let Some(draws) = pick.draws.map(|row| rows.start + row) else {
+                continue;
+            };
             let prompt = self
                 .prefixes
                 .as_mut()
@@ -286,20 +311,23 @@ impl Worker {
             for mut branch in sequence.branch() {
                 // A draw leaves the row as scratch.
                 self.row.clear();
-                self.row.extend_from_slice(self.logits.row(first));
+                self.row.extend_from_slice(self.logits.row(draws));
                 draw(&mut branch, &mut self.row, ready);
                 branches.push(branch);
             }
-            if draw(sequence, self.logits.row_mut(first), ready)
+            if draw(sequence, self.logits.row_mut(draws), ready)
                 && let (Some(prefixes), Some(cache)) = (&mut self.prefixes, prompt)
             {
                 prefixes.insert(sequence.prompt(), cache);
             }
-            while let Some(row) = sequence.next_row().filter(|row| *row < pick.rows) {
-                draw(sequence, self.logits.row_mut(first + row), ready);
+            while let Some(row) = sequence
+                .next_row()
+                .map(|row| draws + row)
+                .filter(|row| *row < rows.end)
+            {
+                draw(sequence, self.logits.row_mut(row), ready);
             }
             sequence.settle();
-            first += pick.rows;
         }
         self.running.extend(branches);
         Ok(())
@@ -331,11 +359,19 @@ impl Worker {
     }
 }
 
-/// Draws the next token of a sequence; where that cannot be done, the sequence fails. Says whether it could.
+/// Draws the next token of a sequence. Says whether it could.
 fn draw(sequence: &mut Sequence, row: &mut [f32], ready: Instant) -> bool {
-    let drawn = catch_unwind(AssertUnwindSafe(|| sequence.accept(row, ready)));
-    let drawn = drawn.unwrap_or_else(|panic| Err(panicked(panic)));
-    drawn.map_err(|error| sequence.fail(error)).is_ok()
+    try_on(sequence, |sequence| sequence.accept(row, ready))
+}
+
+/// Works on a sequence that goes on; where that fails, the sequence does. Says whether it worked.
+fn try_on(sequence: &mut Sequence, work: impl FnOnce(&mut Sequence) -> Result<(), GenerateError>) -> bool {
+    if sequence.is_over() {
+        return false;
+    }
+    let done = catch_unwind(AssertUnwindSafe(|| work(sequence)));
+    let done = done.unwrap_or_else(|panic| Err(panicked(panic)));
+    done.map_err(|error| sequence.fail(error)).is_ok()
 }
 
 /// Keeps what a sequence has run, whose cache is taken.

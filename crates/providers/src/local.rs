@@ -343,6 +343,9 @@ impl LocalProvider {
                 top: usize::try_from(top).unwrap_or(usize::MAX),
                 basis: Basis::Model,
             }),
+            score_prompt: params
+                .score_prompt
+                .map(|top| usize::try_from(top).unwrap_or(usize::MAX)),
             constraint: params.constraint.clone(),
             draft: params
                 .draft

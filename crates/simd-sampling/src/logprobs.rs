@@ -73,6 +73,27 @@ impl Logprobs {
         &self.best
     }
 
+    /// Fills in what a row says about a token that was not drawn from it, as where a text that is given is scored: of the
+    /// row as it is, whatever the basis.
+    ///
+    /// * `row`: shape `(vocab,)`, unnormalised log-probabilities in nats.
+    ///
+    /// # Errors
+    ///
+    /// [`LogitsError::Empty`], [`LogitsError::AllMasked`], [`LogitsError::NotANumber`] and [`LogitsError::Infinite`], as
+    /// where a token is drawn.
+    pub fn score(&mut self, level: Level, row: &[f32], token: u32) -> Result<(), LogitsError> {
+        if self.row.len() != row.len() {
+            self.row.resize(row.len(), 0.0);
+            self.workspace = Workspace::new(row.len());
+        }
+        self.row.copy_from_slice(row);
+        self.best.clear();
+        let mut untouched = Candidates::new(level, &mut self.row, &mut self.workspace)?;
+        self.chosen = describe(&mut untouched, token, self.top, &mut self.best)?;
+        Ok(())
+    }
+
     /// Remembers the untouched row.
     pub(crate) fn before(&mut self, row: &[f32]) -> Result<(), LogitsError> {
         if self.basis == Basis::PostSampling {

@@ -127,6 +127,7 @@ fn of_choice(choice: u32, text: &str, token: u32) -> CandleStringChunk {
             chosen,
             best: vec![chosen],
         }],
+        prompt_logprobs: Vec::new(),
         end: None,
     }
 }

@@ -1,14 +1,15 @@
 //! Constraints: whatever a model makes of it, what comes out is what was asked for.
 
 use generator::{
-    Basis, Constraint, FinishReason, GenerateError, GenerateRequest, Limits, LogprobsConfig, StopCause,
+    Basis, Constraint, ConstraintCompiler, FinishReason, GenerateError, GenerateRequest, Limits,
+    LogprobsConfig, StopCause,
 };
 use serde_json::{Value, json};
 use simd_sampling::Stage;
 
 use crate::reading::{Answer, drawn, read, read_choices};
 use crate::scripted::{ScriptedModel, Watch, mix, noise};
-use crate::vocabulary::END;
+use crate::vocabulary::{END, VOCAB, byte_level, sentence_piece};
 
 fn constrained(constraint: Constraint, seed: u64) -> GenerateRequest {
     GenerateRequest {
@@ -221,7 +222,8 @@ fn a_small_channel_and_guesses_change_no_token() {
         let guessed = read(generators[0].generate_with(request(16, seed))).unwrap();
         assert_eq!(guessed.tokens, expected.tokens);
         for generator in &generators[1..] {
-            said(&read(generator.generate_with(request(16, seed))).unwrap());
+            let slow = read(generator.generate_with(request(16, seed))).unwrap();
+            assert_eq!(slow.tokens, expected.tokens);
         }
     }
 }
@@ -268,4 +270,45 @@ fn what_cannot_be_followed_is_refused_before_any_work() {
         other => panic!("{other:?}"),
     }
     assert!(watch.log.steps().is_empty());
+}
+
+#[test]
+fn forced_tokens_are_the_grammars_bytes_whatever_the_tokenizer_puts_in_front() {
+    let tokenizer = sentence_piece();
+    let compiler = ConstraintCompiler::new(&tokenizer, VOCAB).unwrap();
+    let text = "{Once upon a time}";
+    let constraint = Constraint::Lark(format!("start: /[0-9]/ {text:?}"));
+    let mut guard = compiler.compile(&constraint).unwrap();
+    let digit = (0..VOCAB as u32)
+        .find(|id| tokenizer.token_bytes(*id) == Some(b"7"))
+        .unwrap();
+    guard.take(digit).unwrap();
+    let mut said = Vec::new();
+    while !guard.is_complete() {
+        let forced = guard.forced();
+        assert!(!forced.is_empty(), "{:?}", String::from_utf8_lossy(&said));
+        for token in forced {
+            guard.take(token).unwrap();
+            said.extend_from_slice(tokenizer.token_bytes(token).unwrap());
+        }
+    }
+    assert_eq!(String::from_utf8(said).unwrap(), text);
+}
+
+#[test]
+fn an_end_token_whose_text_would_fit_ends_the_text_and_nothing_else() {
+    let compiler = ConstraintCompiler::new(&byte_level(), VOCAB).unwrap();
+    let (a, b) = (u32::from(b'a'), u32::from(b'b'));
+    let mut guard = compiler
+        .compile(&Constraint::Regex("[ab]{2,3}".to_owned()))
+        .unwrap();
+    let allowed = |guard: &mut generator::ConstraintGuard, may_end| {
+        let mask = guard.mask(&[a], may_end).unwrap();
+        [a, b].map(|token| mask[token as usize / 32] >> (token % 32) & 1 == 1)
+    };
+    assert_eq!(allowed(&mut guard, true), [false, true]);
+    guard.take(b).unwrap();
+    guard.take(b).unwrap();
+    assert_eq!(allowed(&mut guard, false), [false, true]);
+    assert_eq!(allowed(&mut guard, true), [true, true]);
 }

@@ -16,4 +16,5 @@ mod failing;
 mod keeping;
 mod logprobs;
 mod refusing;
+mod scoring;
 mod streaming;
