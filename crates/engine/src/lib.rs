@@ -85,6 +85,11 @@ mod request;
 mod statistics;
 mod timer;
 
+/// The standard library's locks; the crate `interleavings` puts others in their place.
+mod sync {
+    pub(crate) use std::sync::{Mutex, MutexGuard};
+}
+
 pub use breaker::{BreakerConfig, BreakerState};
 pub use chunk::CandleCompletionChunk;
 pub use clock::{Alarm, Clock, SystemClock};

@@ -4,10 +4,12 @@
 //! one wait count as one. Whoever waits therefore looks at the world again after each wait and before
 //! the next one; what changed in between has rung the bell.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Wake;
 use std::time::Instant;
+
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Condvar, Mutex};
 
 /// A sticky wake-up for one waiting thread.
 #[derive(Debug, Default)]

@@ -64,6 +64,11 @@ mod channel;
 mod doorbell;
 mod reply;
 
+/// The standard library's locks; the crate `interleavings` puts others in their place.
+mod sync {
+    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
+}
+
 pub use chunk::{
     CacheMiss, CandleStringChunk, Drafts, FinishReason, GenerationEnd, StopCause, Timings, TokenLogprobs,
     Usage,
