@@ -125,6 +125,19 @@ pub enum CacheMiss {
     Differs,
 }
 
+impl std::fmt::Display for CacheMiss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unsupported => "the model's caches cannot be shared",
+            Self::Off => "caches are not kept",
+            Self::Empty => "no cache was kept yet",
+            Self::Failed => "a kept cache could not be shared",
+            Self::Scored => "the prompt is scored",
+            Self::Differs => "the rest is new",
+        })
+    }
+}
+
 /// Tokens read and written by one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Usage {

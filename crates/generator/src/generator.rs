@@ -165,51 +165,21 @@ impl TextGenerator {
         &self,
         request: GenerateRequest,
     ) -> AsyncStream<Result<CandleStringChunk, GenerateError>> {
-        self.start(request)
-            .unwrap_or_else(|error| AsyncStream::once(Err(error)))
-    }
-
-    /// The tokenizer of the model.
-    pub fn tokenizer(&self) -> &Tokenizer {
-        &self.shared.tokenizer
-    }
-
-    /// What the model can do.
-    pub fn capabilities(&self) -> &Capabilities {
-        &self.shared.capabilities
-    }
-
-    /// How [`TextGenerator::generate`] draws.
-    pub fn sampling(&self) -> &SamplingConfig {
-        &self.shared.sampling
-    }
-
-    /// Compiles a constraint, whose masks `chain` is to follow.
-    fn guard(&self, constraint: &Constraint, chain: &SamplerChain) -> Result<ConstraintGuard, GenerateError> {
-        if !chain.stages().contains(&Stage::Mask) {
-            let fault = "the order of the sampling leaves masks out".to_owned();
-            return Err(GenerateError::InvalidConstraint { fault });
-        }
-        let Shared {
-            tokenizer,
-            capabilities,
-            compiler,
-            ..
-        } = &*self.shared;
-        let compiler = compiler.get_or_init(|| ConstraintCompiler::new(tokenizer, capabilities.vocab));
-        compiler.as_ref().map_err(Clone::clone)?.compile(constraint)
-    }
-
-    fn start(
-        &self,
-        request: GenerateRequest,
-    ) -> Result<AsyncStream<Result<CandleStringChunk, GenerateError>>, GenerateError> {
         let asked = Instant::now();
+        let begun = self.check(request).and_then(|request| request.begin(asked));
+        begun.unwrap_or_else(|error| AsyncStream::once(Err(error)))
+    }
+
+    /// Does all of [`TextGenerator::generate_with`] that can be done before there is a place for the request: for a caller
+    /// that has a queue of its own, and refuses what is wrong before it queues.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TextGenerator::generate_with`] that say that the request cannot be served.
+    pub fn check(&self, request: GenerateRequest) -> Result<CheckedRequest, GenerateError> {
         let Shared {
-            admission,
             tokenizer,
             capabilities,
-            limits,
             cache,
             cache_bytes: allowed,
             slots,
@@ -281,33 +251,97 @@ impl TextGenerator {
                 most: *allowed,
             });
         }
-        let place = admission.place()?;
+        Ok(CheckedRequest {
+            generator: self.clone(),
+            opening: Opening {
+                prompt,
+                ends,
+                stops: StopMatcher::new(stop),
+                fewest,
+                budget,
+                cache_bytes,
+                chain,
+                guard,
+                logprobs: logprobs.map(|LogprobsConfig { top, basis }| Logprobs::new(basis, vocab, top)),
+                scores: score_prompt.map(|top| Logprobs::new(Basis::Model, vocab, top)),
+                // A model whose caches cannot be cut back runs a sequence again after a wrong guess.
+                lookup: (draft > 0 && capabilities.fork).then(|| Lookup::new(draft)),
+                seed: sampling.seed_or_fresh(),
+                tokenizer: tokenizer.clone(),
+                choices,
+                deadline,
+            },
+        })
+    }
 
-        // A model whose caches cannot be cut back runs a sequence again after a wrong guess.
-        let guesses = draft > 0 && capabilities.fork;
-        let unread = limits.unread.max(1).saturating_mul(copies);
+    /// The tokenizer of the model.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.shared.tokenizer
+    }
+
+    /// What the model can do.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.shared.capabilities
+    }
+
+    /// How [`TextGenerator::generate`] draws.
+    pub fn sampling(&self) -> &SamplingConfig {
+        &self.shared.sampling
+    }
+
+    /// Compiles a constraint, whose masks `chain` is to follow.
+    fn guard(&self, constraint: &Constraint, chain: &SamplerChain) -> Result<ConstraintGuard, GenerateError> {
+        if !chain.stages().contains(&Stage::Mask) {
+            let fault = "the order of the sampling leaves masks out".to_owned();
+            return Err(GenerateError::InvalidConstraint { fault });
+        }
+        let Shared {
+            tokenizer,
+            capabilities,
+            compiler,
+            ..
+        } = &*self.shared;
+        let compiler = compiler.get_or_init(|| ConstraintCompiler::new(tokenizer, capabilities.vocab));
+        compiler.as_ref().map_err(Clone::clone)?.compile(constraint)
+    }
+}
+
+/// A request that can be served, with the generator that has checked it.
+pub struct CheckedRequest {
+    generator: TextGenerator,
+    opening: Opening,
+}
+
+impl CheckedRequest {
+    /// Generates, as [`TextGenerator::generate_with`] does; times are counted from now.
+    pub fn generate(self) -> AsyncStream<Result<CandleStringChunk, GenerateError>> {
+        let begun = self.begin(Instant::now());
+        begun.unwrap_or_else(|error| AsyncStream::once(Err(error)))
+    }
+
+    fn begin(
+        self,
+        asked: Instant,
+    ) -> Result<AsyncStream<Result<CandleStringChunk, GenerateError>>, GenerateError> {
+        let Self { generator, opening } = self;
+        let Shared {
+            admission, limits, ..
+        } = &*generator.shared;
+        let place = admission.place()?;
+        let unread = limits.unread.max(1).saturating_mul(opening.choices as usize);
         let (sender, receiver) = channel(unread, Arc::clone(admission.bell()));
-        admission.submit(Sequence::new(Opening {
-            prompt,
-            ends,
-            stops: StopMatcher::new(stop),
-            fewest,
-            budget,
-            cache_bytes,
-            chain,
-            guard,
-            logprobs: logprobs.map(|LogprobsConfig { top, basis }| Logprobs::new(basis, vocab, top)),
-            scores: score_prompt.map(|top| Logprobs::new(Basis::Model, vocab, top)),
-            lookup: guesses.then(|| Lookup::new(draft)),
-            seed: sampling.seed_or_fresh(),
-            tokenizer: tokenizer.clone(),
-            choices,
-            reply: Reply::new(sender),
-            place,
-            clock: Clock::new(asked),
-            deadline,
-        }));
+        let reply = Reply::new(sender);
+        admission.submit(Sequence::new(opening, reply, place, Clock::new(asked)));
         Ok(AsyncStream::from_channel(receiver))
+    }
+}
+
+impl std::fmt::Debug for CheckedRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CheckedRequest")
+            .field("prompt_tokens", &self.opening.prompt.len())
+            .field("choices", &self.opening.choices)
+            .finish_non_exhaustive()
     }
 }
 

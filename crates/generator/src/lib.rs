@@ -75,7 +75,7 @@ pub use chunk::{
 };
 pub use constraint::{Constraint, ConstraintCompiler, ConstraintGuard};
 pub use error::{GenerateError, TokenPlace};
-pub use generator::TextGenerator;
+pub use generator::{CheckedRequest, TextGenerator};
 pub use limits::Limits;
 pub use logits_processor::{LogitsProcessor, Sampling};
 pub use request::{GenerateRequest, LogprobsConfig, PromptInput, SamplingConfig, SpecialTokens};

@@ -1,18 +1,20 @@
 //! Guesses of the next tokens from what stands in the context already (prompt lookup).
 //!
-//! Where the last three tokens have stood before, what followed them then is the guess; while guesses turn out right, the
-//! next one goes on where the last one ended. How long a guess is follows how the last ones went: twice as long after one
-//! that was right to its end, one token more than what was right after another. After guesses that were wrong from the
-//! start, steps pass without one, twice as many each time, so that a text that repeats nothing costs next to nothing.
+//! Where the last four tokens have stood before, what followed them then is the guess; while guesses turn out right, the
+//! next one goes on where the last one ended. A pass over several tokens costs far more than one over a single token, and
+//! hardly less for few than for many: guesses are long, and become short only where little of them is right. Twice as long
+//! after one that was right to its end, four tokens for each that was drawn after another. After guesses that were wrong
+//! from the start, steps pass without one, twice as many each time, so that a text that repeats nothing costs next to
+//! nothing.
 //!
 //! Source: Saxena, *Prompt Lookup Decoding*, 2023.
 
 use std::collections::HashMap;
 
 /// Tokens that have to be found again.
-const RUN: usize = 3;
-/// The first guess.
-const FIRST: usize = 4;
+const RUN: usize = 4;
+/// Tokens of a guess for each token that the one before it gave, if it was not right to its end.
+const BOLDNESS: usize = 4;
 /// The longest pause.
 const PAUSE: usize = 64;
 
@@ -42,7 +44,7 @@ impl Lookup {
             follows: HashMap::new(),
             indexed: 0,
             most,
-            length: FIRST.min(most),
+            length: most,
             next: None,
             pause: 1,
             resting: 0,
@@ -86,7 +88,7 @@ impl Lookup {
             }
         } else {
             self.next = None;
-            self.length = (right + 1).min(self.most);
+            self.length = (BOLDNESS * (right + 1)).min(self.most);
         }
         if right > 0 {
             self.pause = 1;
@@ -117,9 +119,9 @@ mod tests {
     }
 
     #[test]
-    fn what_followed_the_last_three_tokens_most_recently_is_guessed() {
-        let history = [1, 2, 3, 4, 5, 1, 2, 3, 6, 7, 8, 1, 2, 3];
-        assert_eq!(guess(&mut Lookup::new(8), &history, 9), [6, 7, 8, 1]);
+    fn what_followed_the_last_four_tokens_most_recently_is_guessed() {
+        let history = [1, 2, 3, 0, 4, 5, 1, 2, 3, 0, 6, 7, 8, 1, 2, 3, 0];
+        assert_eq!(guess(&mut Lookup::new(4), &history, 9), [6, 7, 8, 1]);
         assert_eq!(guess(&mut Lookup::new(8), &history, 2), [6, 7]);
         assert_eq!(guess(&mut Lookup::new(3), &history, 9), [6, 7, 8]);
         assert!(guess(&mut Lookup::new(8), &history, 0).is_empty());
@@ -127,23 +129,25 @@ mod tests {
 
     #[test]
     fn nothing_is_guessed_where_nothing_repeats() {
-        for history in [&[][..], &[1], &[1, 2, 3], &[1, 2, 3, 4, 1, 2]] {
+        for history in [&[][..], &[1], &[1, 2, 3], &[1, 2, 3, 4, 1, 2, 3]] {
             assert!(guess(&mut Lookup::new(8), history, 9).is_empty(), "{history:?}");
         }
     }
 
     #[test]
     fn a_run_of_one_token_repeats_itself() {
-        assert_eq!(guess(&mut Lookup::new(8), &[5, 5, 5, 5], 9), [5; 4]);
-        let period = [7, 8, 7, 8, 7];
-        assert_eq!(guess(&mut Lookup::new(8), &period, 9), [8, 7, 8, 7]);
+        assert_eq!(guess(&mut Lookup::new(4), &[5, 5, 5, 5, 5], 9), [5; 4]);
+        let period = [7, 8, 7, 8, 7, 8];
+        assert_eq!(guess(&mut Lookup::new(4), &period, 9), [7, 8, 7, 8]);
     }
 
     #[test]
     fn guesses_grow_while_they_are_right_and_go_on_where_they_ended() {
         let mut lookup = Lookup::new(16);
+        lookup.judge(16, 0);
+        lookup.resting = 0;
         let source: Vec<u32> = (0..64).collect();
-        let mut history = [&source[..], &[0, 1, 2]].concat();
+        let mut history = [&source[..], &[0, 1, 2, 3]].concat();
         for length in [4, 8, 16, 16] {
             let guess = guess(&mut lookup, &history, 99);
             let from = history.len() - source.len();
@@ -158,7 +162,7 @@ mod tests {
     #[test]
     fn wrong_guesses_become_short_and_rare() {
         let mut lookup = Lookup::new(16);
-        let history = [1, 2, 3, 4, 5, 6, 7, 1, 2, 3];
+        let history = [1, 2, 3, 0, 4, 5, 6, 7, 1, 2, 3, 0];
         let mut guessed = Vec::new();
         for step in 0..300 {
             let guess = guess(&mut lookup, &history, 99);
@@ -168,14 +172,14 @@ mod tests {
             }
         }
         let steps = [
-            (0, 4),
-            (2, 1),
-            (5, 1),
-            (10, 1),
-            (19, 1),
-            (36, 1),
-            (69, 1),
-            (134, 1),
+            (0, 16),
+            (2, 4),
+            (5, 4),
+            (10, 4),
+            (19, 4),
+            (36, 4),
+            (69, 4),
+            (134, 4),
         ];
         assert_eq!(guessed[..8], steps);
         assert_eq!(guessed.len(), 10);

@@ -54,9 +54,6 @@ pub(crate) struct Opening {
     pub(crate) tokenizer: Tokenizer,
     /// At least 1.
     pub(crate) choices: u32,
-    pub(crate) reply: Reply,
-    pub(crate) place: Place,
-    pub(crate) clock: Clock,
     pub(crate) deadline: Option<Instant>,
 }
 
@@ -90,7 +87,7 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
-    pub(crate) fn new(opening: Opening) -> Self {
+    pub(crate) fn new(opening: Opening, reply: Reply, place: Place, clock: Clock) -> Self {
         let Opening {
             prompt: history,
             ends,
@@ -106,9 +103,6 @@ impl Sequence {
             seed,
             tokenizer,
             choices,
-            reply,
-            place,
-            clock,
             deadline,
         } = opening;
         let prompt_tokens = history.len();
