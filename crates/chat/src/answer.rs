@@ -112,7 +112,11 @@ impl<'a> Answer<'a> {
                 None
             }
             CandleCompletionChunk::Complete {
-                usage, timings, seed, ..
+                usage,
+                timings,
+                seed,
+                cache_miss,
+                drafts,
             } => {
                 let fault = "has no finish before the end";
                 let finish = self.finish.ok_or(EngineError::OutOfOrder { choice: 0, fault })?;
@@ -121,6 +125,8 @@ impl<'a> Answer<'a> {
                     usage,
                     timings,
                     seed,
+                    cache_miss,
+                    drafts,
                 };
                 self.keep(Ending::Finished(summary.clone()));
                 Some(Event::Done(summary))

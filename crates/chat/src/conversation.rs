@@ -4,7 +4,7 @@
 //! part of it. A turn whose answer failed, or was cancelled before it said anything, does not stand here.
 
 use engine::{Message, ToolCall};
-use generator::{FinishReason, Timings, Usage};
+use generator::{CacheMiss, Drafts, FinishReason, Timings, Usage};
 
 /// The turns of a conversation, oldest first.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +47,10 @@ pub struct Summary {
     pub timings: Timings,
     /// Seed that the draws were made with, where the provider tells.
     pub seed: Option<u64>,
+    /// Why no more of the prompt was taken from an earlier turn's cache, where the provider tells.
+    pub cache_miss: Option<CacheMiss>,
+    /// Tokens that were guessed.
+    pub drafts: Drafts,
 }
 
 impl Conversation {
