@@ -9,13 +9,16 @@ use std::time::Instant;
 
 use engine::{
     AsyncStream, BackendErrorKind, CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams,
-    CandlePrompt, Capabilities, Engine, EngineConfig, EngineError, Message, Request, ToolDefinition,
+    CandlePrompt, Capabilities, Engine, EngineConfig, EngineError, Message, OutputParser, PlainText, Request,
+    ToolDefinition,
 };
-use generator::{Basis, GenerateRequest, LogprobsConfig, PromptInput, SpecialTokens, TextGenerator};
+use generator::{
+    Basis, CheckedRequest, GenerateRequest, LogprobsConfig, PromptInput, SpecialTokens, TextGenerator,
+};
 use models::{Checkpoint, LoadOptions, ModelFactory};
 
 use crate::error::ProviderError;
-use crate::output::OutputFormat;
+use crate::output::{OutputFormat, Thinking};
 use crate::progress::{ProgressEvent, ProgressHub};
 use crate::sampling;
 use crate::template::{ChatTemplate, Variables, conversation};
@@ -305,12 +308,36 @@ impl LocalProvider {
         tokenizer.encode_prompt(text).map_err(ProviderError::Encode)
     }
 
+    /// What reads the answer to a chat that was rendered as `prompt`, if anything in it is more than text: calls of tools
+    /// where there are some, reasoning where the template knows it.
+    fn parser(
+        &self,
+        messages: &[Message],
+        tools: &[ToolDefinition],
+        prompt: &str,
+    ) -> Result<Option<Box<dyn OutputParser>>, ProviderError> {
+        let thinks = self.template()?.source().contains("</think>");
+        if tools.is_empty() {
+            let thinking = || Thinking::new(Box::new(PlainText)).after_prompt(prompt);
+            return Ok(thinks.then(|| Box::new(thinking()) as Box<dyn OutputParser>));
+        }
+        let format = self.output_format()?;
+        let parser: Box<dyn OutputParser> = match (thinks, format) {
+            // It writes reasoning that its template leaves to the tokens.
+            (true, _) | (_, OutputFormat::KimiK2) => {
+                Box::new(format.parser_with_reasoning(tools, messages, prompt))
+            }
+            (false, _) => format.parser(tools, messages),
+        };
+        Ok(Some(parser))
+    }
+
     /// Everything about a request that can be known to be wrong before the model works on it.
     fn check(
         &self,
         prompt: &CandlePrompt,
         params: &CandleCompletionParams,
-    ) -> Result<(Request, GenerateRequest), EngineError> {
+    ) -> Result<(Request, CheckedRequest), EngineError> {
         let mut request =
             Request::for_capabilities(prompt, params, self.capabilities()).map_err(|error| {
                 // The model itself knows better why it takes no tools.
@@ -319,11 +346,16 @@ impl LocalProvider {
                     _ => error,
                 }
             })?;
-        if !params.tools.is_empty() {
-            let messages = prompt.messages().unwrap_or_default();
-            request = request.with_parser(self.output_format()?.parser(&params.tools, messages));
-        }
-        let ids = self.encode_with_tools(prompt, &params.tools)?;
+        let ids = match prompt.messages() {
+            Some(messages) => {
+                let text = self.render_with_tools(messages, &params.tools)?;
+                if let Some(parser) = self.parser(messages, &params.tools, &text)? {
+                    request = request.with_parser(parser);
+                }
+                self.encode_rendered(&text)?
+            }
+            None => self.encode(prompt)?,
+        };
         let request = request.with_prompt_tokens(ids.len(), self.context_length())?;
         let sampling = params.sampling(self.loaded.generator.sampling());
         let special = if params.ignore_eos {
@@ -352,7 +384,7 @@ impl LocalProvider {
                 .map_or(DRAFT, |draft| usize::try_from(draft).unwrap_or(usize::MAX)),
             deadline: None,
         };
-        Ok((request, generation))
+        Ok((request, self.loaded.generator.check(generation)?))
     }
 }
 
@@ -364,10 +396,8 @@ impl CandleCompletionModel for LocalProvider {
     ) -> AsyncStream<Result<CandleCompletionChunk, EngineError>> {
         match self.check(&prompt, params) {
             Ok((request, generation)) => {
-                let generator = self.loaded.generator.clone();
-                self.loaded
-                    .engine
-                    .coordinate_generation(request, move || generator.generate_with(generation))
+                let engine = &self.loaded.engine;
+                engine.coordinate_generation(request, move || generation.generate())
             }
             Err(error) => self.loaded.engine.refuse(error),
         }

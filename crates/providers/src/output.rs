@@ -4,17 +4,33 @@
 //! format is read, and a format that no parser reads is refused, never taken for another.
 
 mod argument;
+mod call;
+pub mod kimi_k2;
 mod marker;
+mod object;
+mod pending;
+mod prose;
+pub mod qwen3;
 pub mod qwen3_coder;
+#[cfg(test)]
+mod read;
+pub mod thinking;
 
 use engine::{Message, OutputParser, ToolDefinition};
 
+pub use kimi_k2::KimiK2;
+pub use qwen3::Qwen3;
 pub use qwen3_coder::Qwen3Coder;
+pub use thinking::Thinking;
 
 /// How a model writes its calls of tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OutputFormat {
+    /// JSON between tokens of its own, ids included; read by [`KimiK2`].
+    KimiK2,
+    /// One JSON object between `<tool_call>` and `</tool_call>`; read by [`Qwen3`].
+    Qwen3,
     /// Tags around each value: `<function=…>`, `<parameter=…>`; read by [`Qwen3Coder`].
     Qwen3Coder,
 }
@@ -22,16 +38,41 @@ pub enum OutputFormat {
 impl OutputFormat {
     /// The format in which the chat template of this text writes calls, where it is one that can be read.
     pub fn of_template(source: &str) -> Option<Self> {
-        source.contains("<function=").then_some(Self::Qwen3Coder)
+        let has = |mark: &str| source.contains(mark);
+        if has("<function=") {
+            Some(Self::Qwen3Coder)
+        } else if has("<|tool_call_argument_begin|>") {
+            Some(Self::KimiK2)
+        } else if has("<tool_call>") && has("arguments") {
+            Some(Self::Qwen3)
+        } else {
+            None
+        }
     }
 
-    /// A parser for one request.
+    /// A parser for one request, of calls alone: reasoning is [`Thinking`]'s.
     ///
     /// * `tools`: what is declared to the model.
     /// * `messages`: the chat so far; the ids of new calls, where the model writes none, differ from all of its.
     pub fn parser(self, tools: &[ToolDefinition], messages: &[Message]) -> Box<dyn OutputParser> {
         match self {
+            Self::KimiK2 => Box::new(KimiK2::new()),
+            Self::Qwen3 => Box::new(Qwen3::new().with_first_call(first_call(messages))),
             Self::Qwen3Coder => Box::new(Qwen3Coder::new(tools).with_first_call(first_call(messages))),
+        }
+    }
+
+    /// A parser of calls and, before them, of reasoning, which `prompt` may have opened.
+    pub fn parser_with_reasoning(
+        self,
+        tools: &[ToolDefinition],
+        messages: &[Message],
+        prompt: &str,
+    ) -> Thinking {
+        let thinking = Thinking::new(self.parser(tools, messages)).after_prompt(prompt);
+        match self {
+            Self::KimiK2 => thinking.ended_by(&kimi_k2::SECTIONS),
+            Self::Qwen3 | Self::Qwen3Coder => thinking,
         }
     }
 }
@@ -73,5 +114,17 @@ mod tests {
         let source = include_str!("../assets/demo.jinja");
         assert_eq!(OutputFormat::of_template(source), Some(OutputFormat::Qwen3Coder));
         assert_eq!(OutputFormat::of_template("{{ tools | tojson }}"), None);
+        for (source, format) in [
+            (
+                "<tool_call>{\"name\": …, \"arguments\": …}</tool_call>",
+                OutputFormat::Qwen3,
+            ),
+            (
+                "<|tool_call_begin|>{{ id }}<|tool_call_argument_begin|>",
+                OutputFormat::KimiK2,
+            ),
+        ] {
+            assert_eq!(OutputFormat::of_template(source), Some(format));
+        }
     }
 }

@@ -7,6 +7,7 @@ use engine::{
     CandleCompletionChunk, CandleCompletionModel as _, CandleCompletionParams, CandlePrompt,
     CandleStringChunk, EngineError, Events, Message, OutputParser as _, ToolCall, ToolDefinition,
 };
+use generator::Constraint;
 use models::GgufFile;
 use models::gguf::{Array, GgufWriter, TensorKind, Value};
 use models::synth::{self, Shape};
@@ -303,6 +304,93 @@ fn calls_are_read_where_tools_are_declared_and_every_token_is_kept() {
         };
         assert_eq!((usage.prompt_tokens, usage.completion_tokens), (declared, 3));
     }
+}
+
+/// What a model that only ever says `word` answers with this template, in so many tokens: calls, reasoning and text.
+fn answered(
+    template: &str,
+    word: &str,
+    tokens: u32,
+    tools: Vec<ToolDefinition>,
+) -> (Vec<ToolCall>, String, String) {
+    let (_folder, provider) = written(template, Some(word));
+    let mut params = params(tools);
+    (params.max_tokens, params.temperature) = (Some(tokens), Some(0.0));
+    let (mut calls, mut reasoning, mut text) = (Vec::new(), String::new(), String::new());
+    for chunk in provider.prompt(CandlePrompt::from("Hi"), &params).blocking_iter() {
+        match chunk.expect("the model answers") {
+            CandleCompletionChunk::Text { text: piece, .. } => text += &piece,
+            CandleCompletionChunk::Reasoning { text: piece, .. } => reasoning += &piece,
+            CandleCompletionChunk::ToolCallComplete { call, .. } => calls.push(call),
+            _ => {}
+        }
+    }
+    (calls, reasoning, text)
+}
+
+#[test]
+fn calls_are_read_as_the_template_writes_them() {
+    let now = |id: &str| ToolCall::new(id, "now", "{}");
+    for (template, word, calls) in [
+        (
+            "{{ tools | tojson }}<|tool_call_argument_begin|>",
+            "<|tool_call_begin|>functions.now:0<|tool_call_argument_begin|>{}<|tool_call_end|>",
+            [now("functions.now:0"), now("functions.now:0")],
+        ),
+        (
+            "{{ tools | tojson }}<tool_call>{'name': 'f', 'arguments': {}}",
+            "<tool_call>{\"name\": \"now\", \"arguments\": {}}</tool_call>",
+            [now("call_0"), now("call_1")],
+        ),
+    ] {
+        let tools = tools().split_off(1);
+        assert_eq!(
+            answered(template, word, 2, tools),
+            (calls.to_vec(), String::new(), String::new())
+        );
+    }
+}
+
+#[test]
+fn reasoning_is_told_apart_where_the_template_knows_it() {
+    let knows = "{# </think> #}{{ messages[0].content }}";
+    let pair = |reasoning: &str, text: &str| (vec![], reasoning.to_owned(), text.to_owned());
+    assert_eq!(
+        answered(knows, "<think>so</think>yes", 1, vec![]),
+        pair("so", "yes")
+    );
+    let opens = format!("{knows}<think>\n");
+    assert_eq!(answered(&opens, "so</think>yes", 1, vec![]), pair("so", "yes"));
+    assert_eq!(answered(&opens, "so", 2, vec![]), pair("soso", ""));
+    let word = "<think>so</think>yes";
+    assert_eq!(
+        answered("{{ messages[0].content }}", word, 1, vec![]),
+        pair("", word)
+    );
+}
+
+#[test]
+fn what_the_generator_would_refuse_is_refused_before_it_queues() {
+    let (_folder, provider) = model(DEMO);
+    for params in [
+        CandleCompletionParams {
+            constraint: Some(Constraint::Regex("(".to_owned())),
+            ..params(vec![])
+        },
+        CandleCompletionParams {
+            choices: Some(u32::MAX),
+            ..params(vec![])
+        },
+    ] {
+        let mut items = provider.prompt(CandlePrompt::from("Hi"), &params).blocking_iter();
+        let error = items
+            .next()
+            .expect("there is an item")
+            .expect_err("it is refused");
+        assert!(!error.is_backend_failure());
+    }
+    let statistics = provider.engine().statistics();
+    assert_eq!((statistics.rejected, statistics.failed), (2, 0));
 }
 
 /// The error that asking with tools gives, and its cause.

@@ -111,8 +111,10 @@ impl Session<'_> {
         let mut answer = self.chat.send(message);
         let outcome = self.runtime.block_on(interrupt::or_interrupt(async {
             while let Some(event) = answer.next().await {
-                if let Event::Text(text) = event? {
-                    shown.piece(&text)?;
+                match event? {
+                    Event::Text(text) => shown.piece(&text)?,
+                    Event::Reasoning(text) => shown.reasoning(&text)?,
+                    _ => {}
                 }
             }
             anyhow::Ok(())
@@ -169,9 +171,13 @@ impl Session<'_> {
 
 /// What the last answer took.
 fn figures(summary: &Summary, context: usize) -> String {
+    let miss = summary
+        .cache_miss
+        .map(|miss| format!(" ({miss})"))
+        .unwrap_or_default();
     let mut text = format!(
-        "last answer: {} tokens after {} of prompt, {} of them kept from before, in a context of {context}; first token \
-         after {:.0} ms",
+        "last answer: {} tokens after {} of prompt, {} of them kept from before{miss}, in a context of {context}; first \
+         token after {:.0} ms",
         summary.usage.completion_tokens,
         summary.usage.prompt_tokens,
         summary.usage.cached_tokens,
@@ -184,6 +190,10 @@ fn figures(summary: &Summary, context: usize) -> String {
         if let Some(rate) = rate {
             text.push_str(&format!(", {name} {rate:.1} tok/s"));
         }
+    }
+    if summary.drafts.guessed > 0 {
+        let (right, guessed) = (summary.drafts.accepted, summary.drafts.guessed);
+        text.push_str(&format!("; {right} of {guessed} guessed tokens were right"));
     }
     text
 }

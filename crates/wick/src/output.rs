@@ -21,6 +21,8 @@ pub(crate) struct Answer {
     out: StdoutLock<'static>,
     terminal: bool,
     mid_line: bool,
+    /// Whether what was shown last is reasoning.
+    aside: bool,
 }
 
 impl Answer {
@@ -32,20 +34,40 @@ impl Answer {
             out,
             terminal,
             mid_line: false,
+            aside: false,
         }
+    }
+
+    /// Shows a piece of the model's reasoning, dimmed, on a terminal; in a pipe it is no part of the answer.
+    pub(crate) fn reasoning(&mut self, text: &str) -> anyhow::Result<()> {
+        if !self.terminal || text.is_empty() {
+            return Ok(());
+        }
+        self.aside = true;
+        self.show(&dimmed(&harmless(text), std::env::var_os("NO_COLOR").is_none()))?;
+        self.mid_line = !text.ends_with('\n');
+        Ok(())
     }
 
     /// Shows a piece of the answer at once.
     pub(crate) fn piece(&mut self, text: &str) -> anyhow::Result<()> {
+        if self.aside && !text.is_empty() {
+            self.aside = false;
+            self.end_line()?;
+        }
         let Some(last) = text.chars().last() else {
             return Ok(());
         };
         self.mid_line = last != '\n';
-        let written = if self.terminal {
-            self.out.write_all(harmless(text).as_bytes())
+        if self.terminal {
+            self.show(&harmless(text))
         } else {
-            self.out.write_all(text.as_bytes())
-        };
+            self.show(text)
+        }
+    }
+
+    fn show(&mut self, text: &str) -> anyhow::Result<()> {
+        let written = self.out.write_all(text.as_bytes());
         written.and_then(|()| self.out.flush()).map_err(failure::of_write)
     }
 
@@ -60,10 +82,15 @@ impl Answer {
             return Ok(());
         }
         self.mid_line = false;
-        self.out
-            .write_all(b"\n")
-            .and_then(|()| self.out.flush())
-            .map_err(failure::of_write)
+        self.show("\n")
+    }
+}
+
+/// `text` in the terminal's faint letters, if it may have colours.
+fn dimmed(text: &str, colours: bool) -> String {
+    match colours {
+        true => format!("\u{1b}[2m{text}\u{1b}[0m"),
+        false => text.to_owned(),
     }
 }
 
@@ -83,6 +110,12 @@ pub(crate) fn harmless(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reasoning_is_faint_where_there_are_colours() {
+        assert_eq!(dimmed("a", true), "\u{1b}[2ma\u{1b}[0m");
+        assert_eq!(dimmed("a", false), "a");
+    }
 
     #[test]
     fn escape_sequences_do_not_reach_a_terminal() {

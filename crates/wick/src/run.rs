@@ -55,7 +55,11 @@ async fn print_text(mut stream: Completion) -> anyhow::Result<Outcome<anyhow::Re
     let mut answer = output::Answer::begin();
     let outcome = interrupt::or_interrupt(async {
         while let Some(item) = stream.next().await {
-            answer.piece(item?.text().unwrap_or_default())?;
+            match item? {
+                CandleCompletionChunk::Text { text, .. } => answer.piece(&text)?,
+                CandleCompletionChunk::Reasoning { text, .. } => answer.reasoning(&text)?,
+                _ => {}
+            }
         }
         Ok(())
     });
@@ -76,6 +80,9 @@ async fn print_json(stream: Completion, model: &Model) -> anyhow::Result<()> {
 #[derive(Serialize)]
 struct Record {
     text: String,
+    /// What the model thought before it answered, where it did.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reasoning: String,
     token_ids: Vec<u32>,
     finish_reason: &'static str,
     usage: UsageRecord,
@@ -99,37 +106,41 @@ struct TimingsRecord {
 }
 
 async fn collect(mut stream: Completion, model: &Model) -> anyhow::Result<Record> {
-    let mut text = String::new();
+    let (mut text, mut reasoning) = (String::new(), String::new());
     let mut token_ids = Vec::new();
     let mut finish_reason = None;
     let mut figures = None;
     while let Some(item) = stream.next().await {
         let chunk = item?;
         token_ids.extend_from_slice(chunk.tokens());
-        text.push_str(chunk.text().unwrap_or_default());
         match chunk {
+            CandleCompletionChunk::Text { text: piece, .. } => text.push_str(&piece),
+            CandleCompletionChunk::Reasoning { text: piece, .. } => reasoning.push_str(&piece),
             CandleCompletionChunk::Finish { finish, .. } => finish_reason = Some(finish),
             CandleCompletionChunk::Complete { usage, timings, .. } => figures = Some((usage, timings)),
             _ => {}
         }
     }
     match (finish_reason, figures) {
-        (Some(finish), Some((usage, timings))) => Ok(record(text, token_ids, finish, usage, &timings, model)),
+        (Some(finish), Some((usage, timings))) => {
+            let record = record(finish, usage, &timings, model);
+            Ok(Record {
+                text,
+                reasoning,
+                token_ids,
+                ..record
+            })
+        }
         _ => bail!("the answer has no end"),
     }
 }
 
-fn record(
-    text: String,
-    token_ids: Vec<u32>,
-    finish: FinishReason,
-    usage: Usage,
-    timings: &Timings,
-    model: &Model,
-) -> Record {
+/// A record of the figures.
+fn record(finish: FinishReason, usage: Usage, timings: &Timings, model: &Model) -> Record {
     Record {
-        text,
-        token_ids,
+        text: String::new(),
+        reasoning: String::new(),
+        token_ids: Vec::new(),
         finish_reason: finish.as_str(),
         usage: UsageRecord {
             prompt_tokens: usage.prompt_tokens,

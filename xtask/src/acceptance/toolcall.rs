@@ -69,6 +69,8 @@ pub(crate) fn run(
 
 fn check(entry: &Entry, declared: &Map<String, Value>) -> anyhow::Result<Outcome> {
     let format = match entry.format.as_str() {
+        "hermes-json" => OutputFormat::Qwen3,
+        "kimi-k2" => OutputFormat::KimiK2,
         "qwen3-coder" => OutputFormat::Qwen3Coder,
         other => return Ok(Outcome::Skipped(format!("no parser for the format `{other}`"))),
     };
@@ -84,7 +86,11 @@ fn check(entry: &Entry, declared: &Map<String, Value>) -> anyhow::Result<Outcome
         .map(definition)
         .collect::<anyhow::Result<Vec<_>>>()?;
     for pieces in splits(&entry.input) {
-        let read = read(format.parser(&tools, &[]), &pieces, !entry.is_partial);
+        let read = read(
+            format.parser_with_reasoning(&tools, &[], ""),
+            &pieces,
+            !entry.is_partial,
+        );
         if let Some(difference) = difference(&entry.expect, &read) {
             return Ok(Outcome::Failed(format!("{difference}, in pieces {pieces:?}")));
         }
@@ -110,7 +116,7 @@ fn splits(text: &str) -> Vec<Vec<&str>> {
     splits
 }
 
-fn read(mut parser: Box<dyn OutputParser>, pieces: &[&str], ends: bool) -> Read {
+fn read(mut parser: impl OutputParser, pieces: &[&str], ends: bool) -> Read {
     let mut events = Events::new();
     for piece in pieces {
         let chunk = CandleStringChunk {

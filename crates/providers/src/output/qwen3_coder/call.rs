@@ -1,18 +1,7 @@
-//! A call that is being read: its arguments as JSON text that only ever grows.
-//!
-//! What has been streamed is never taken back, so every piece is written once it is certain.
-
-use engine::{Events, ToolCall};
+//! The arguments of a call, written as JSON while their text comes in.
 
 use crate::output::argument::{Types, escaped, string};
-
-/// A call that is being read.
-pub(super) struct Call {
-    index: u32,
-    call: ToolCall,
-    /// Bytes of the arguments that have been streamed.
-    streamed: usize,
-}
+use crate::output::call::Call;
 
 /// An argument that is being read.
 pub(super) enum Argument {
@@ -30,18 +19,9 @@ pub(super) enum Argument {
 }
 
 impl Call {
-    /// Call `index` of its choice, of the tool `name`.
-    pub(super) fn new(index: u32, id: String, name: String) -> Self {
-        Self {
-            index,
-            call: ToolCall::new(id, name, "{"),
-            streamed: 0,
-        }
-    }
-
-    /// The tool called.
-    pub(super) fn name(&self) -> &str {
-        &self.call.name
+    /// Begins the arguments.
+    pub(super) fn begin(&mut self) {
+        self.write("{");
     }
 
     /// Begins an argument.
@@ -105,34 +85,8 @@ impl Call {
     }
 
     fn separate(&mut self) {
-        if self.call.arguments.len() > 1 {
+        if self.arguments().len() > 1 {
             self.write(",");
         }
-    }
-
-    fn write(&mut self, json: &str) {
-        self.call.arguments.push_str(json);
-    }
-
-    /// Tells that the call has begun.
-    pub(super) fn announce(&self, choice: u32, events: &mut Events) {
-        let ToolCall { id, name, .. } = self.call.clone();
-        events.tool_call_start(choice, self.index, id, name);
-    }
-
-    /// Streams what has been written since, with `tokens`; they stay where there is nothing.
-    pub(super) fn stream(&mut self, choice: u32, tokens: &mut Vec<u32>, events: &mut Events) {
-        let written = self.call.arguments.get(self.streamed..).unwrap_or_default();
-        if !written.is_empty() {
-            let tokens = std::mem::take(tokens);
-            events.tool_call_delta(choice, self.index, written.to_owned(), tokens);
-            self.streamed = self.call.arguments.len();
-        }
-    }
-
-    /// Streams the rest and the whole.
-    pub(super) fn complete(mut self, choice: u32, tokens: &mut Vec<u32>, events: &mut Events) {
-        self.stream(choice, tokens, events);
-        events.tool_call_complete(choice, self.index, self.call);
     }
 }

@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use engine::{Events, ToolDefinition};
 
-use super::call::{Argument, Call};
+use super::call::Argument;
 use crate::output::ID;
 use crate::output::argument::Types;
+use crate::output::call::Call;
 use crate::output::marker::{Start, find, start};
+use crate::output::pending::{Pending, is_space};
+use crate::output::prose::Prose;
 
 const OPEN: &str = "<tool_call>";
 const CLOSE: &str = "</tool_call>";
@@ -31,13 +34,8 @@ const IN_VALUE: [&str; 2] = [LINE_PARAMETER_END, PARAMETER_END];
 /// Bytes that a parameter's name may have.
 const MAX_KEY: usize = 256;
 
-fn is_space(c: char) -> bool {
-    c.is_ascii_whitespace()
-}
-
 /// One choice as it is read.
 pub(super) struct Reader {
-    choice: u32,
     tools: Arc<[ToolDefinition]>,
     /// The number of the next call's id, and its place among the calls.
     next_id: u32,
@@ -45,12 +43,7 @@ pub(super) struct Reader {
     state: State,
     /// Text that is not decided yet.
     pending: Pending,
-    /// Whitespace that is text if text follows.
-    space: String,
-    /// Whether whitespace that comes now belongs to a call before it.
-    after_tag: bool,
-    /// Ids of the tokens that no event has carried yet.
-    tokens: Vec<u32>,
+    prose: Prose,
 }
 
 /// Where the reader is.
@@ -93,21 +86,18 @@ use Step::{Go, Wait};
 impl Reader {
     pub(super) fn new(choice: u32, tools: Arc<[ToolDefinition]>, first_call: u32) -> Self {
         Self {
-            choice,
             tools,
             next_id: first_call,
             next_index: 0,
             state: State::Text,
             pending: Pending::default(),
-            space: String::new(),
-            after_tag: false,
-            tokens: Vec::new(),
+            prose: Prose::new(choice),
         }
     }
 
     /// Takes more text, with the ids of its tokens.
     pub(super) fn push(&mut self, text: &str, tokens: &[u32], events: &mut Events) {
-        self.tokens.extend_from_slice(tokens);
+        self.prose.tokens.extend_from_slice(tokens);
         self.pending.push(text);
         loop {
             match self.step(events) {
@@ -124,7 +114,7 @@ impl Reader {
         | State::Value(call, _)
         | State::Closing { call, .. } = &mut self.state
         {
-            call.stream(self.choice, &mut self.tokens, events);
+            call.stream(&mut self.prose, events);
         }
     }
 
@@ -132,17 +122,17 @@ impl Reader {
     pub(super) fn finish(mut self, events: &mut Events) {
         let mut rest = self.pending.rest().to_owned();
         match mem::take(&mut self.state) {
-            State::Text => self.say(&rest, events),
-            State::Opened { lead } | State::Name { lead, .. } => self.say(&(lead + &rest), events),
+            State::Text => self.prose.say(&rest, events),
+            State::Opened { lead } | State::Name { lead, .. } => self.prose.say(&(lead + &rest), events),
             State::Body(call) => self.end_in_body(call, &rest, events),
             State::Key(mut call) => {
                 call.cut_key(&rest);
-                self.complete(call, events);
+                call.complete(&mut self.prose, events);
             }
             State::Begin(mut call, mut argument) | State::Value(mut call, mut argument) => {
                 call.extend(&mut argument, &rest);
                 call.cut(argument);
-                self.complete(call, events);
+                call.complete(&mut self.prose, events);
             }
             State::Closing {
                 mut call,
@@ -154,8 +144,7 @@ impl Reader {
                 self.end_in_body(call, &rest.split_off(seen), events);
             }
         }
-        let space = mem::take(&mut self.space);
-        events.text(self.choice, space, self.tokens);
+        self.prose.finish(events);
     }
 
     /// The output ends between the parameters of a call, or in the tag `rest`: where that can only be the next
@@ -164,7 +153,7 @@ impl Reader {
         if !(PARAMETER.starts_with(rest) && rest.len() > 1) {
             call.end();
         }
-        self.complete(call, events);
+        call.complete(&mut self.prose, events);
     }
 
     fn step(&mut self, events: &mut Events) -> Step {
@@ -189,7 +178,7 @@ impl Reader {
         let rest = self.pending.rest();
         let found = find(rest, &IN_TEXT);
         let certain = self.pending.take(found.map_or(rest.len(), |(at, _)| at));
-        self.say(&certain, events);
+        self.prose.say(&certain, events);
         let Some((_, Start::Marker(marker))) = found else {
             return Wait(State::Text);
         };
@@ -211,7 +200,7 @@ impl Reader {
             }
             Start::Open => Wait(State::Opened { lead }),
             Start::Other => {
-                self.say(&lead, events);
+                self.prose.say(&lead, events);
                 Go(State::Text)
             }
         }
@@ -228,16 +217,17 @@ impl Reader {
             Some(end) if may_be && known => {
                 let name = self.pending.take(end);
                 self.pending.skip(1);
-                self.tag();
+                self.prose.tag();
                 let id = format!("{ID}{}", self.next_id);
-                let call = Call::new(self.next_index, id, name);
+                let mut call = Call::new(self.next_index, id, name);
                 self.next_id = self.next_id.saturating_add(1);
                 self.next_index = self.next_index.saturating_add(1);
-                call.announce(self.choice, events);
+                call.begin();
+                call.announce(&self.prose, events);
                 Go(State::Body(call))
             }
             _ => {
-                self.say(&lead, events);
+                self.prose.say(&lead, events);
                 Go(State::Text)
             }
         }
@@ -245,7 +235,7 @@ impl Reader {
 
     fn body(&mut self, mut call: Call, events: &mut Events) -> Step {
         let space = self.pending.take_space();
-        self.say(&space, events);
+        self.prose.say(&space, events);
         match start(self.pending.rest(), &IN_CALL) {
             Start::Open => Wait(State::Body(call)),
             Start::Marker(PARAMETER) => {
@@ -253,10 +243,10 @@ impl Reader {
                 Go(State::Key(call))
             }
             Start::Marker(marker) => {
-                self.tag();
+                self.prose.tag();
                 let lead = self.pending.take(marker.len());
                 call.end();
-                self.complete(call, events);
+                call.complete(&mut self.prose, events);
                 Go(match marker {
                     OPEN => State::Opened { lead },
                     FUNCTION => State::Name { lead, wrapped: false },
@@ -268,8 +258,8 @@ impl Reader {
                 // The first character begins no tag, the next `<` may.
                 let tag = rest.char_indices().skip(1).find(|(_, c)| *c == '<');
                 let stray = self.pending.take(tag.map_or(rest.len(), |(at, _)| at));
-                call.stream(self.choice, &mut self.tokens, events);
-                self.say(&stray, events);
+                call.stream(&mut self.prose, events);
+                self.prose.say(&stray, events);
                 Go(State::Body(call))
             }
         }
@@ -285,12 +275,12 @@ impl Reader {
                 let argument = call.open(key, Types::declared(tool, key));
                 let len = key.len() + 1;
                 self.pending.skip(len);
-                self.tag();
+                self.prose.tag();
                 Go(State::Begin(call, argument))
             }
             _ => {
-                call.stream(self.choice, &mut self.tokens, events);
-                self.say(PARAMETER, events);
+                call.stream(&mut self.prose, events);
+                self.prose.say(PARAMETER, events);
                 Go(State::Body(call))
             }
         }
@@ -351,69 +341,5 @@ impl Reader {
                 Go(State::Value(call, argument))
             }
         }
-    }
-
-    /// A tag of a call: whitespace on both sides of it is no text.
-    fn tag(&mut self) {
-        self.space.clear();
-        self.after_tag = true;
-    }
-
-    /// Text of the answer; whitespace at its end is held back until text follows.
-    fn say(&mut self, text: &str, events: &mut Events) {
-        let text = match self.after_tag {
-            true => text.trim_start_matches(is_space),
-            false => text,
-        };
-        let solid = text.trim_end_matches(is_space);
-        if solid.is_empty() {
-            self.space.push_str(text);
-            return;
-        }
-        let mut said = mem::take(&mut self.space);
-        said.push_str(solid);
-        self.space.push_str(text.get(solid.len()..).unwrap_or_default());
-        self.after_tag = false;
-        events.text(self.choice, said, mem::take(&mut self.tokens));
-    }
-
-    fn complete(&mut self, call: Call, events: &mut Events) {
-        call.complete(self.choice, &mut self.tokens, events);
-    }
-}
-
-/// Text that is not decided yet, taken from its front.
-#[derive(Default)]
-struct Pending {
-    text: String,
-    /// Bytes taken.
-    taken: usize,
-}
-
-impl Pending {
-    fn push(&mut self, text: &str) {
-        self.text.drain(..self.taken);
-        self.taken = 0;
-        self.text.push_str(text);
-    }
-
-    fn rest(&self) -> &str {
-        self.text.get(self.taken..).unwrap_or_default()
-    }
-
-    /// Drops `len` bytes, which end with a character.
-    fn skip(&mut self, len: usize) {
-        self.taken += len;
-    }
-
-    fn take(&mut self, len: usize) -> String {
-        let taken = self.rest().get(..len).unwrap_or_default().to_owned();
-        self.skip(taken.len());
-        taken
-    }
-
-    fn take_space(&mut self) -> String {
-        let rest = self.rest();
-        self.take(rest.len() - rest.trim_start_matches(is_space).len())
     }
 }

@@ -7,72 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-
-/// An event with its neighbours of the same kind joined.
-#[derive(Clone, Debug, PartialEq)]
-enum Read {
-    Text(String),
-    Start(u32, String, String),
-    Arguments(u32, String),
-    Complete(u32, ToolCall),
-}
-
-/// What was read, and the ids of the tokens that came with it.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Output {
-    events: Vec<Read>,
-    tokens: Vec<u32>,
-}
-
-impl Output {
-    fn add(&mut self, chunk: CandleCompletionChunk) {
-        self.tokens.extend_from_slice(chunk.tokens());
-        match (chunk, self.events.last_mut()) {
-            (CandleCompletionChunk::Text { text, .. }, Some(Read::Text(before))) => before.push_str(&text),
-            (CandleCompletionChunk::Text { text, .. }, _) if text.is_empty() => {}
-            (CandleCompletionChunk::Text { text, .. }, _) => self.events.push(Read::Text(text)),
-            (
-                CandleCompletionChunk::ToolCallDelta { index, arguments, .. },
-                Some(Read::Arguments(same, before)),
-            ) if *same == index => before.push_str(&arguments),
-            (CandleCompletionChunk::ToolCallDelta { index, arguments, .. }, _) => {
-                self.events.push(Read::Arguments(index, arguments));
-            }
-            (CandleCompletionChunk::ToolCallStart { index, id, name, .. }, _) => {
-                self.events.push(Read::Start(index, id, name));
-            }
-            (CandleCompletionChunk::ToolCallComplete { index, call, .. }, _) => {
-                self.events.push(Read::Complete(index, call));
-            }
-            (other, _) => panic!("{other:?}"),
-        }
-    }
-
-    fn text(&self) -> String {
-        let pieces = self.events.iter().filter_map(|event| match event {
-            Read::Text(text) => Some(text.as_str()),
-            _ => None,
-        });
-        pieces.collect()
-    }
-
-    fn calls(&self) -> Vec<&ToolCall> {
-        let calls = self.events.iter().filter_map(|event| match event {
-            Read::Complete(_, call) => Some(call),
-            _ => None,
-        });
-        calls.collect()
-    }
-
-    /// The arguments that were streamed for call `index`.
-    fn streamed(&self, index: u32) -> String {
-        let pieces = self.events.iter().filter_map(|event| match event {
-            Read::Arguments(of, piece) if *of == index => Some(piece.as_str()),
-            _ => None,
-        });
-        pieces.collect()
-    }
-}
+use crate::output::read::{self, Output, Read, chunk};
 
 fn tools() -> Vec<ToolDefinition> {
     let tool = |name: &str, properties: Value| {
@@ -90,52 +25,15 @@ fn tools() -> Vec<ToolDefinition> {
     ]
 }
 
-fn chunk(choice: u32, text: &str, tokens: Vec<u32>) -> CandleStringChunk {
-    CandleStringChunk {
-        choice,
-        text: text.to_owned(),
-        tokens,
-        ..CandleStringChunk::default()
-    }
-}
-
 /// Reads `pieces`, each a token.
 fn read_pieces<'a>(pieces: impl IntoIterator<Item = &'a str>) -> Output {
-    let mut parser = Qwen3Coder::new(tools());
-    let (mut events, mut output) = (Events::new(), Output::default());
-    let mut pushed = Vec::new();
-    for (token, piece) in (0..).zip(pieces) {
-        pushed.push(token);
-        parser.push(&chunk(0, piece, vec![token]), &mut events);
-    }
-    parser.finish(0, &mut events);
-    while let Some(event) = events.pop() {
-        output.add(event);
-    }
-    assert_eq!(output.tokens, pushed, "each token is in one event");
-    for (index, call) in (0..).zip(output.calls()) {
-        assert_eq!(
-            output.streamed(index),
-            call.arguments,
-            "what is streamed is the whole"
-        );
-    }
-    output
+    read::read(Qwen3Coder::new(tools()), pieces)
 }
 
-/// Reads `text` whole, and asserts that every split in two, and every character alone, reads the same.
+/// Reads `text` whole and in pieces.
 #[track_caller]
 fn read(text: &str) -> Output {
-    let whole = read_pieces([text]);
-    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
-    for at in ends {
-        let (first, second) = text.split_at(at);
-        assert_eq!(read_pieces([first, second]).events, whole.events, "split at {at}");
-    }
-    let letters: Vec<String> = text.chars().map(String::from).collect();
-    let letters = read_pieces(letters.iter().map(String::as_str));
-    assert_eq!(letters.events, whole.events, "letter by letter");
-    whole
+    read::at_every_split(text, || Qwen3Coder::new(tools()))
 }
 
 /// The text, and name and arguments of each call; arguments that are not JSON as a string.
