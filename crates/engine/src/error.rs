@@ -59,6 +59,13 @@ pub enum EngineError {
         value: String,
     },
 
+    /// The provider makes no embeddings: ask one that does.
+    #[error("{provider:?} makes no embeddings")]
+    EmbeddingsUnsupported {
+        /// Name of the provider.
+        provider: String,
+    },
+
     /// The prompt leaves no room for an answer: shorten it.
     #[error("the prompt has {prompt_tokens} tokens and leaves no room in a context of {context}")]
     ContextOverflow {
@@ -215,6 +222,7 @@ impl EngineError {
             | EngineError::EmptyPrompt
             | EngineError::InvalidMessage { .. }
             | EngineError::ToolsUnsupported { .. }
+            | EngineError::EmbeddingsUnsupported { .. }
             | EngineError::ContextOverflow { .. }
             | EngineError::QueueFull { .. }
             | EngineError::NotReady { .. }

@@ -97,13 +97,13 @@ pub use config::{Deadlines, EngineConfig};
 pub use engine::Engine;
 pub use error::{BackendErrorKind, DeadlineKind, EngineError};
 pub use message::{Message, Role};
-pub use model::{CandleCompletionModel, Capabilities};
+pub use model::{CandleCompletionModel, Capabilities, Embeddings};
 pub use params::CandleCompletionParams;
 pub use parser::{Events, OutputParser, PlainText};
 pub use prompt::CandlePrompt;
 pub use request::Request;
 pub use statistics::{EngineState, Statistics};
-pub use tool::{ToolCall, ToolDefinition};
+pub use tool::{ToolCall, ToolChoice, ToolDefinition};
 
 pub use generator::{
     AsyncStream, CacheMiss, CandleStringChunk, Constraint, Drafts, FinishReason, GenerateError,

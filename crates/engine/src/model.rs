@@ -2,6 +2,8 @@
 //!
 //! A caller holds a provider; nothing chooses one by name.
 
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
 use generator::AsyncStream;
 
 use crate::chunk::CandleCompletionChunk;
@@ -50,6 +52,33 @@ pub trait CandleCompletionModel: Send + Sync {
 
     /// What the provider can be asked for.
     fn capabilities(&self) -> Capabilities;
+
+    /// Turns each text into one vector; vectors of one provider are comparable with each other.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::EmbeddingsUnsupported`] where the provider cannot; a text that is empty or longer than the
+    /// context, with its index; what the backend reports.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future cancels the request.
+    fn embed(&self, texts: Vec<String>) -> BoxFuture<'static, Result<Embeddings, EngineError>> {
+        let _ = texts;
+        ready(Err(EngineError::EmbeddingsUnsupported {
+            provider: self.name().to_owned(),
+        }))
+        .boxed()
+    }
+}
+
+/// Vectors of texts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Embeddings {
+    /// One for each text, in order; of length 1 in the Euclidean norm unless the backend gives others.
+    pub vectors: Vec<Vec<f32>>,
+    /// Tokens read, of all texts together.
+    pub prompt_tokens: usize,
 }
 
 /// What a provider can be asked for.
@@ -62,6 +91,8 @@ pub struct Capabilities {
     pub raw: bool,
     /// Takes tools, and messages that call them or hold their results.
     pub tools: bool,
+    /// Turns texts into vectors.
+    pub embeddings: bool,
 }
 
 impl Capabilities {
@@ -71,6 +102,7 @@ impl Capabilities {
             chat,
             raw: true,
             tools: false,
+            embeddings: false,
         }
     }
 
@@ -78,5 +110,11 @@ impl Capabilities {
     #[must_use]
     pub fn with_tools(self, tools: bool) -> Self {
         Self { tools, ..self }
+    }
+
+    /// The same, turning texts into vectors or not.
+    #[must_use]
+    pub fn with_embeddings(self, embeddings: bool) -> Self {
+        Self { embeddings, ..self }
     }
 }

@@ -4,10 +4,14 @@
 //! the provider.
 
 use generator::{Constraint, SamplingConfig};
+use serde_json::{Map, Value};
 
 use crate::config::Deadlines;
 use crate::error::EngineError;
-use crate::tool::ToolDefinition;
+use crate::tool::{ToolChoice, ToolDefinition};
+
+/// Variables of a template that a request has fields for.
+const TAKEN: [&str; 3] = ["messages", "tools", "reasoning_effort"];
 
 /// Parameters of one completion.
 ///
@@ -49,6 +53,16 @@ pub struct CandleCompletionParams {
     pub deadlines: Deadlines,
     /// What the model may call; names are unique. Empty: it is told of no tools, and whatever it writes is text.
     pub tools: Vec<ToolDefinition>,
+    /// Whether it calls them. A call that is forced is well-formed and valid under the schema of its tool.
+    pub tool_choice: ToolChoice,
+    /// Whether one answer may call several tools. Absent: as many as the model likes where it decides by itself, and one
+    /// where a call is forced.
+    pub parallel_tool_calls: Option<bool>,
+    /// How much the model thinks before it answers, such as `low`, in the words of its chat template; for chats.
+    pub reasoning_effort: Option<String>,
+    /// Further variables of the chat template, such as `enable_thinking`; for chats. `messages` and `tools` are not
+    /// among them: the request has its own.
+    pub template_variables: Map<String, Value>,
 }
 
 impl CandleCompletionParams {
@@ -122,7 +136,51 @@ impl CandleCompletionParams {
                 return Err(invalid("the schema of a tool's parameters", value, "an object"));
             }
         }
+        self.validate_tool_choice()?;
+        let taken = self
+            .template_variables
+            .keys()
+            .find(|name| TAKEN.contains(&name.as_str()));
+        match taken {
+            Some(name) => Err(EngineError::InvalidParameter {
+                field: "the name of a template variable",
+                value: format!("{name:?}"),
+                expected: "another than messages, tools and reasoning_effort",
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn validate_tool_choice(&self) -> Result<(), EngineError> {
+        let choice = &self.tool_choice;
+        let invalid = |value: String, expected| {
+            Err(EngineError::InvalidParameter {
+                field: "tool_choice",
+                value,
+                expected,
+            })
+        };
+        if let ToolChoice::Named(name) = choice
+            && !self.tools.iter().any(|tool| tool.name == *name)
+        {
+            return invalid(format!("{name:?}"), "the name of a tool that is declared");
+        }
+        if *choice == ToolChoice::Required && self.tools.is_empty() {
+            return invalid("\"required\"".to_owned(), "tools to choose from");
+        }
+        if self.constraint.is_some() && choice.is_forced() {
+            return invalid("forced together with a constraint".to_owned(), "one of the two");
+        }
         Ok(())
+    }
+
+    /// The tools that the model is told of.
+    pub fn declared_tools(&self) -> &[ToolDefinition] {
+        if self.tool_choice == ToolChoice::None {
+            &[]
+        } else {
+            &self.tools
+        }
     }
 
     /// The sampling of this request: `defaults`, with every field that is set here in its place.
@@ -251,6 +309,59 @@ mod tests {
         assert_eq!(
             message(&tools(&[("a", serde_json::json!([1]))])),
             "the schema of a tool's parameters is [1] for \"a\", expected an object"
+        );
+    }
+
+    #[test]
+    fn a_choice_of_tools_that_cannot_be_made_is_rejected() {
+        let tool = || ToolDefinition::new("now", serde_json::json!({"type": "object"}));
+        let params = |tools: Vec<ToolDefinition>, tool_choice| CandleCompletionParams {
+            tools,
+            tool_choice,
+            ..Default::default()
+        };
+        let named = |name: &str| ToolChoice::Named(name.to_owned());
+        for choice in [
+            ToolChoice::Auto,
+            ToolChoice::None,
+            ToolChoice::Required,
+            named("now"),
+        ] {
+            assert!(params(vec![tool()], choice).validate().is_ok());
+        }
+        assert_eq!(
+            message(&params(vec![tool()], named("then"))),
+            "tool_choice is \"then\", expected the name of a tool that is declared"
+        );
+        assert_eq!(
+            message(&params(vec![], ToolChoice::Required)),
+            "tool_choice is \"required\", expected tools to choose from"
+        );
+        let both = CandleCompletionParams {
+            constraint: Some(Constraint::JsonObject),
+            ..params(vec![tool()], ToolChoice::Required)
+        };
+        assert_eq!(
+            message(&both),
+            "tool_choice is forced together with a constraint, expected one of the two"
+        );
+        assert!(params(vec![tool()], ToolChoice::None).declared_tools().is_empty());
+    }
+
+    #[test]
+    fn a_variable_that_the_request_has_a_field_for_is_rejected() {
+        let mut params = CandleCompletionParams::default();
+        params
+            .template_variables
+            .insert("enable_thinking".to_owned(), false.into());
+        assert!(params.validate().is_ok());
+        params
+            .template_variables
+            .insert("messages".to_owned(), serde_json::json!([]));
+        assert_eq!(
+            message(&params),
+            "the name of a template variable is \"messages\", expected another than messages, tools and \
+             reasoning_effort"
         );
     }
 

@@ -80,6 +80,24 @@ impl Request {
                 expected: "a chat, whose template declares them",
             });
         }
+        if matches!(prompt, CandlePrompt::Raw(_)) {
+            let variable = params
+                .template_variables
+                .keys()
+                .next()
+                .map(|name| ("template_variables", name));
+            let effort = params
+                .reasoning_effort
+                .as_ref()
+                .map(|effort| ("reasoning_effort", effort));
+            if let Some((field, value)) = effort.or(variable) {
+                return Err(EngineError::InvalidParameter {
+                    field,
+                    value: format!("{value:?} with a raw prompt"),
+                    expected: "a chat, whose template reads them",
+                });
+            }
+        }
         Ok(Self {
             parser: Box::new(PlainText),
             choices: params.choices.unwrap_or(1),
@@ -199,6 +217,29 @@ mod tests {
                 .to_string(),
             "tools is \"now\" with a raw prompt, expected a chat, whose template declares them"
         );
+    }
+
+    #[test]
+    fn what_a_template_reads_is_refused_with_a_raw_prompt() {
+        let mut params = params();
+        params
+            .template_variables
+            .insert("enable_thinking".to_owned(), true.into());
+        let refused = |params: &CandleCompletionParams| {
+            Request::new(&CandlePrompt::raw("x"), params)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            refused(&params),
+            "template_variables is \"enable_thinking\" with a raw prompt, expected a chat, whose template reads them"
+        );
+        params.reasoning_effort = Some("low".to_owned());
+        assert_eq!(
+            refused(&params),
+            "reasoning_effort is \"low\" with a raw prompt, expected a chat, whose template reads them"
+        );
+        assert!(Request::new(&CandlePrompt::from("x"), &params).is_ok());
     }
 
     #[test]

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 /// A tool that is declared to the model.
 ///
-/// Serialised in OpenAI's shape: `{"type": "function", "function": {"name", "description", "parameters"}}`. Where
-/// `parameters` is absent, the tool takes none.
+/// Serialised in OpenAI's shape: `{"type": "function", "function": {"name", "description", "parameters",
+/// "strict"}}`. Where `parameters` is absent, the tool takes none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Declaration", into = "Declaration")]
 pub struct ToolDefinition {
@@ -19,6 +19,9 @@ pub struct ToolDefinition {
     pub description: Option<String>,
     /// The arguments: an object that is a JSON schema of type `object`.
     pub parameters: Value,
+    /// Whether a call is held to the schema while it is written, so that its arguments are always valid. Otherwise they
+    /// are what the model takes for valid.
+    pub strict: bool,
 }
 
 impl ToolDefinition {
@@ -31,7 +34,14 @@ impl ToolDefinition {
             name: name.into(),
             description: None,
             parameters,
+            strict: false,
         }
+    }
+
+    /// The tool whose calls are held to its schema, or not.
+    #[must_use]
+    pub fn with_strict(self, strict: bool) -> Self {
+        Self { strict, ..self }
     }
 
     /// The tool with this description.
@@ -49,6 +59,30 @@ impl ToolDefinition {
             && name
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+    }
+}
+
+/// Whether the model calls tools.
+///
+/// Serialised in OpenAI's shape: `"auto"`, `"none"`, `"required"`, or `{"type": "function", "function": {"name"}}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Choice", into = "Choice")]
+pub enum ToolChoice {
+    /// It decides by itself.
+    #[default]
+    Auto,
+    /// It calls none, and is told of none.
+    None,
+    /// It calls at least one, and answers with nothing else.
+    Required,
+    /// It calls the tool of this name, once, and answers with nothing else.
+    Named(String),
+}
+
+impl ToolChoice {
+    /// Whether the answer has to be a call.
+    pub fn is_forced(&self) -> bool {
+        matches!(self, ToolChoice::Required | ToolChoice::Named(_))
     }
 }
 
@@ -98,6 +132,56 @@ enum Type {
     Function,
 }
 
+/// A [`ToolChoice`] as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Choice {
+    Mode(Mode),
+    Named {
+        #[serde(rename = "type", default)]
+        of: Type,
+        function: Name,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    Auto,
+    None,
+    Required,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Name {
+    name: String,
+}
+
+impl From<Choice> for ToolChoice {
+    fn from(choice: Choice) -> Self {
+        match choice {
+            Choice::Mode(Mode::Auto) => ToolChoice::Auto,
+            Choice::Mode(Mode::None) => ToolChoice::None,
+            Choice::Mode(Mode::Required) => ToolChoice::Required,
+            Choice::Named { function, .. } => ToolChoice::Named(function.name),
+        }
+    }
+}
+
+impl From<ToolChoice> for Choice {
+    fn from(choice: ToolChoice) -> Self {
+        match choice {
+            ToolChoice::Auto => Choice::Mode(Mode::Auto),
+            ToolChoice::None => Choice::Mode(Mode::None),
+            ToolChoice::Required => Choice::Mode(Mode::Required),
+            ToolChoice::Named(name) => Choice::Named {
+                of: Type::Function,
+                function: Name { name },
+            },
+        }
+    }
+}
+
 /// A [`ToolDefinition`] as it is written.
 #[derive(Serialize, Deserialize)]
 struct Declaration {
@@ -113,6 +197,8 @@ struct Declared {
     description: Option<String>,
     #[serde(default = "nothing")]
     parameters: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
 }
 
 /// The schema of a tool that takes no arguments.
@@ -126,6 +212,7 @@ impl From<Declaration> for ToolDefinition {
             name: function.name,
             description: function.description,
             parameters: function.parameters,
+            strict: function.strict.unwrap_or(false),
         }
     }
 }
@@ -138,6 +225,7 @@ impl From<ToolDefinition> for Declaration {
                 name: tool.name,
                 description: tool.description,
                 parameters: tool.parameters,
+                strict: tool.strict.then_some(true),
             },
         }
     }
@@ -195,6 +283,31 @@ mod tests {
         });
         assert_eq!(serde_json::to_value(&tool).unwrap(), written);
         assert_eq!(serde_json::from_value::<ToolDefinition>(written).unwrap(), tool);
+    }
+
+    #[test]
+    fn a_strict_definition_says_so() {
+        let tool = ToolDefinition::new("now", nothing()).with_strict(true);
+        let written = serde_json::to_value(&tool).unwrap();
+        assert_eq!(written["function"]["strict"], true);
+        assert_eq!(serde_json::from_value::<ToolDefinition>(written).unwrap(), tool);
+    }
+
+    #[test]
+    fn a_choice_is_written_in_openais_shape() {
+        for (choice, written) in [
+            (ToolChoice::Auto, json!("auto")),
+            (ToolChoice::None, json!("none")),
+            (ToolChoice::Required, json!("required")),
+            (
+                ToolChoice::Named("now".to_owned()),
+                json!({"type": "function", "function": {"name": "now"}}),
+            ),
+        ] {
+            assert_eq!(serde_json::to_value(&choice).unwrap(), written);
+            assert_eq!(serde_json::from_value::<ToolChoice>(written).unwrap(), choice);
+        }
+        assert!(serde_json::from_value::<ToolChoice>(json!("any")).is_err());
     }
 
     #[test]
