@@ -78,6 +78,8 @@ fn counts() -> Result<Counts> {
     let arguments = [
         "bench",
         "--quiet",
+        "--profile",
+        "counted",
         "--package",
         "benches",
         "--bench",
