@@ -25,6 +25,7 @@ pub(crate) fn generator(
             vocab: tokenizer.vocab_size(),
             context: tokens.len() + PROMPT.len(),
             max_sequences: 16,
+            hidden: false,
             fork: false,
             device: Device::Cpu,
         },

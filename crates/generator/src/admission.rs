@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use crate::GenerateError;
 use crate::doorbell::Doorbell;
+use crate::embedding::Embedding;
 use crate::sequence::Sequence;
 
 /// What the handles and the worker of one generator share.
@@ -24,6 +25,7 @@ pub(crate) struct Admission {
 #[derive(Default)]
 struct Door {
     waiting: VecDeque<Sequence>,
+    embeddings: VecDeque<Embedding>,
     handles_gone: bool,
     worker_gone: bool,
 }
@@ -91,6 +93,30 @@ impl Admission {
         sequence.fail(GenerateError::WorkerGone);
     }
 
+    /// Lets a request for vectors in and wakes the worker. Without a worker it fails at once.
+    pub(crate) fn submit_embedding(&self, embedding: Embedding) {
+        let mut door = self.door();
+        if door.worker_gone {
+            drop(door);
+            embedding.fail(GenerateError::WorkerGone);
+            return;
+        }
+        door.embeddings.push_back(embedding);
+        drop(door);
+        self.bell.ring();
+    }
+
+    /// The request for vectors that has waited longest, if `fits` says so of it.
+    pub(crate) fn next_embedding(&self, fits: impl FnOnce(&Embedding) -> bool) -> Option<Embedding> {
+        let mut door = self.door();
+        door.embeddings.retain(|embedding| !embedding.is_over());
+        if door.embeddings.front().is_some_and(fits) {
+            door.embeddings.pop_front()
+        } else {
+            None
+        }
+    }
+
     /// The sequence that has waited longest.
     pub(crate) fn next(&self) -> Option<Sequence> {
         self.door().waiting.pop_front()
@@ -109,7 +135,7 @@ impl Admission {
     /// Whether nothing waits and nothing more can come.
     pub(crate) fn is_finished(&self) -> bool {
         let door = self.door();
-        door.handles_gone && door.waiting.is_empty()
+        door.handles_gone && door.waiting.is_empty() && door.embeddings.is_empty()
     }
 
     /// Forgets the waiting sequences whose readers are gone, and those whose time is over, which fail.
@@ -117,6 +143,7 @@ impl Admission {
         let late = {
             let mut door = self.door();
             door.waiting.retain(|sequence| !sequence.is_over());
+            door.embeddings.retain(|embedding| !embedding.is_over());
             let (late, waiting): (VecDeque<_>, _) = std::mem::take(&mut door.waiting)
                 .into_iter()
                 .partition(|waits| waits.is_late(now));
@@ -141,11 +168,17 @@ impl Admission {
 
     /// The worker has ended: what waits fails, what comes is refused.
     pub(crate) fn worker_gone(&self) {
-        let waiting = {
+        let (waiting, embeddings) = {
             let mut door = self.door();
             door.worker_gone = true;
-            std::mem::take(&mut door.waiting)
+            (
+                std::mem::take(&mut door.waiting),
+                std::mem::take(&mut door.embeddings),
+            )
         };
+        for embedding in embeddings {
+            embedding.fail(GenerateError::WorkerGone);
+        }
         for mut sequence in waiting {
             sequence.fail(GenerateError::WorkerGone);
         }

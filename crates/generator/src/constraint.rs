@@ -25,7 +25,8 @@ pub enum Constraint {
     /// A text that this regular expression matches from its first character to its last, in the syntax of the crate
     /// `regex` without anchors and word boundaries.
     Regex(String),
-    /// A text of this grammar, in Lark's syntax; it begins with the rule `start`.
+    /// A text of this grammar, in Lark's syntax; it begins with the rule `start`. Marks of the vocabulary, such as
+    /// `<tool_call>`, are named without quotes, and no other terminal holds them.
     Lark(String),
     /// One of these texts, none of them empty.
     Choice(Vec<String>),
@@ -68,6 +69,14 @@ fn invalid(fault: impl Into<String>) -> GenerateError {
     GenerateError::InvalidConstraint { fault: fault.into() }
 }
 
+/// A byte that no text holds, and that the trie takes for the beginning of special tokens.
+const SPECIAL: u8 = 0xFF;
+
+fn is_mark(tokenizer: &Tokenizer, id: u32, bytes: &[u8]) -> bool {
+    bytes.first() == Some(&b'<')
+        && std::str::from_utf8(bytes).is_ok_and(|name| tokenizer.mark(name) == Some(id))
+}
+
 /// Compiles constraints for one vocabulary; a generator has one and needs no other.
 pub struct ConstraintCompiler {
     factory: ParserFactory,
@@ -85,8 +94,8 @@ impl ConstraintCompiler {
         let size = u32::try_from(vocab).map_err(|error| unusable(&error))?;
         let words: Vec<Vec<u8>> = (0..size)
             .map(|id| match tokenizer.token_bytes(id) {
-                // A byte that no text holds, and that the trie takes for the mark of special tokens.
-                Some([0xFF, ..]) | None => Vec::new(),
+                Some([SPECIAL, ..]) | None => Vec::new(),
+                Some(bytes) if is_mark(tokenizer, id, bytes) => [&[SPECIAL], bytes].concat(),
                 Some(bytes) => bytes.to_vec(),
             })
             .collect();
@@ -159,16 +168,18 @@ impl TokenizerEnv for Vocabulary {
 
     fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<u32> {
         self.trie.tokenize_with_greedy_fallback(bytes, |text| {
-            let ids = self.tokenizer.encode(text, Special::Literal).unwrap_or_default();
-            // A tokenizer may change what it is given, with a space in front for one; here each byte counts.
-            let bytes = ids
-                .iter()
-                .flat_map(|id| self.tokenizer.token_bytes(*id).unwrap_or_default());
-            if bytes.eq(text.as_bytes()) {
-                ids
-            } else {
-                self.trie.greedy_tokenize(text.as_bytes())
-            }
+            // A mark that is text, such as the tag before a call, is a token of its own; that of an end is none of the text.
+            // A tokenizer may also change what it is given, with a space in front for one; here each byte counts.
+            let told = [Special::Parse, Special::Literal]
+                .into_iter()
+                .find_map(|special| {
+                    let ids = self.tokenizer.encode(text, special).ok()?;
+                    let bytes = ids
+                        .iter()
+                        .flat_map(|id| self.tokenizer.token_bytes(*id).unwrap_or_default());
+                    bytes.eq(text.as_bytes()).then_some(ids)
+                });
+            told.unwrap_or_else(|| self.trie.greedy_tokenize(text.as_bytes()))
         })
     }
 }

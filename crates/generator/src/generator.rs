@@ -9,7 +9,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use models::{Capabilities, Device, KvCache, Model, Tokenizer};
+use futures::FutureExt as _;
+use futures::channel::oneshot;
+use futures::future::{BoxFuture, ready};
+use models::{Capabilities, Device, KvCache, Model, Pooling, Tokenizer};
 use simd_sampling::{Basis, Logprobs, SamplerChain, Stage};
 
 use crate::admission::Admission;
@@ -17,6 +20,7 @@ use crate::budget::Budget;
 use crate::channel::channel;
 use crate::clock::Clock;
 use crate::constraint::{ConstraintCompiler, ConstraintGuard};
+use crate::embedding::{Embedding, TextEmbeddings};
 use crate::lookup::Lookup;
 use crate::reply::Reply;
 use crate::sequence::{Opening, Sequence};
@@ -224,12 +228,7 @@ impl TextGenerator {
         let guard = constraint
             .map(|constraint| self.guard(&constraint, &chain))
             .transpose()?;
-        let prompt = match prompt {
-            PromptInput::Tokens(tokens) => tokens,
-            PromptInput::Text(text) => tokenizer
-                .encode_prompt(&text)
-                .map_err(|error| GenerateError::Encode(Arc::new(error)))?,
-        };
+        let prompt = self.tokens(prompt)?;
         check_tokens(&prompt, capabilities.vocab, TokenPlace::Prompt)?;
         let budget = if scores_only {
             Budget::none(prompt.len(), capabilities.context)?
@@ -272,6 +271,91 @@ impl TextGenerator {
                 deadline,
             },
         })
+    }
+
+    /// Turns each text into one vector: its hidden states behind the last layer, pooled.
+    ///
+    /// The texts are checked and encoded before this returns; they are run between the steps of what is generated.
+    ///
+    /// # Errors
+    ///
+    /// * [`GenerateError::EmptyPrompt`], [`GenerateError::ContextOverflow`], [`GenerateError::Encode`],
+    ///   [`GenerateError::TokenOutOfVocabulary`], [`GenerateError::CacheTooLarge`] for the first text that cannot be run.
+    /// * [`GenerateError::Overloaded`]: not now.
+    /// * [`GenerateError::Model`], among others where the model has no hidden states to show;
+    ///   [`GenerateError::BrokenModel`], [`GenerateError::Panicked`], [`GenerateError::WorkerGone`].
+    ///
+    /// **Cancellation:** dropping the future ends the request before its next chunk.
+    pub fn embed(
+        &self,
+        texts: Vec<PromptInput>,
+        pooling: Pooling,
+    ) -> BoxFuture<'static, Result<TextEmbeddings, GenerateError>> {
+        match self.begin_embedding(texts, pooling) {
+            Ok(reply) => reply
+                .map(|told| told.unwrap_or(Err(GenerateError::WorkerGone)))
+                .boxed(),
+            Err(error) => ready(Err(error)).boxed(),
+        }
+    }
+
+    fn begin_embedding(
+        &self,
+        texts: Vec<PromptInput>,
+        pooling: Pooling,
+    ) -> Result<oneshot::Receiver<Result<TextEmbeddings, GenerateError>>, GenerateError> {
+        let Shared {
+            admission,
+            capabilities,
+            cache,
+            cache_bytes: allowed,
+            ..
+        } = &*self.shared;
+        let (reply, told) = oneshot::channel();
+        let texts: Vec<Vec<u32>> = texts
+            .into_iter()
+            .map(|text| self.tokens(text))
+            .collect::<Result<_, _>>()?;
+        for text in &texts {
+            check_tokens(text, capabilities.vocab, TokenPlace::Prompt)?;
+            // The last position needs no room behind it.
+            if text.is_empty() {
+                return Err(GenerateError::EmptyPrompt);
+            }
+            if text.len() > capabilities.context {
+                return Err(GenerateError::ContextOverflow {
+                    prompt_tokens: text.len(),
+                    context: capabilities.context,
+                });
+            }
+        }
+        let positions = texts.iter().map(Vec::len).max().unwrap_or(0);
+        let needed = cache.bytes_for(positions);
+        if needed > *allowed {
+            return Err(GenerateError::CacheTooLarge {
+                positions,
+                needed,
+                most: *allowed,
+            });
+        }
+        if texts.is_empty() {
+            // Nobody hears that the receiver is gone.
+            let _ = reply.send(Ok(TextEmbeddings::default()));
+            return Ok(told);
+        }
+        let place = admission.place()?;
+        admission.submit_embedding(Embedding::new(texts, pooling, needed, place, reply));
+        Ok(told)
+    }
+
+    fn tokens(&self, prompt: PromptInput) -> Result<Vec<u32>, GenerateError> {
+        match prompt {
+            PromptInput::Tokens(tokens) => Ok(tokens),
+            PromptInput::Text(text) => {
+                let ids = self.shared.tokenizer.encode_prompt(&text);
+                ids.map_err(|error| GenerateError::Encode(Arc::new(error)))
+            }
+        }
     }
 
     /// The tokenizer of the model.

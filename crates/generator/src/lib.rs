@@ -49,6 +49,7 @@ mod budget;
 mod clock;
 mod detokenizer;
 mod draft;
+mod embedding;
 mod lookup;
 mod output;
 mod prefixes;
@@ -74,10 +75,12 @@ pub use chunk::{
     Usage,
 };
 pub use constraint::{Constraint, ConstraintCompiler, ConstraintGuard};
+pub use embedding::TextEmbeddings;
 pub use error::{GenerateError, TokenPlace};
 pub use generator::{CheckedRequest, TextGenerator};
 pub use limits::Limits;
 pub use logits_processor::{LogitsProcessor, Sampling};
+pub use models::Pooling;
 pub use request::{GenerateRequest, LogprobsConfig, PromptInput, SamplingConfig, SpecialTokens};
 pub use simd_sampling::{Basis, TokenLogprob};
 pub use stream::{AsyncStream, BlockingIter};

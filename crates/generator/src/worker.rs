@@ -21,6 +21,7 @@ use std::time::Instant;
 use models::{KvCache, Logits, Model};
 
 use crate::admission::Admission;
+use crate::embedding::{Advance, Embedding};
 use crate::prefixes::Prefixes;
 use crate::sequence::Sequence;
 use crate::step::{Failure, Pick, Step};
@@ -44,6 +45,10 @@ pub(crate) struct Worker {
     resting: VecDeque<Sequence>,
     /// Whose turn it is when one rested and one waits: taken in turns, so that neither starves.
     rested_next: bool,
+    /// The request for vectors that is being run; it has a cache, and a place among those that run.
+    embedding: Option<Embedding>,
+    /// Whether the last one to begin was one: taken in turns with sequences, so that neither starves.
+    embedded: bool,
     /// Reused from step to step.
     picks: Vec<Pick>,
     step: Step,
@@ -78,6 +83,8 @@ impl Worker {
             running: Vec::new(),
             resting: VecDeque::new(),
             rested_next: false,
+            embedding: None,
+            embedded: false,
             picks: Vec::new(),
             logits: Logits::new(),
             row: Vec::new(),
@@ -89,8 +96,10 @@ impl Worker {
         let _farewell = Farewell(Arc::clone(&self.admission));
         loop {
             self.sweep();
+            self.take_up_embedding();
             self.take_up();
-            if self.run_step() {
+            let (stepped, embedded) = (self.run_step(), self.embed());
+            if stepped || embedded {
                 continue;
             }
             if self.running.is_empty() && self.resting.is_empty() && self.admission.is_finished() {
@@ -119,6 +128,40 @@ impl Worker {
         self.running.retain(|sequence| !sequence.is_over());
         self.resting.retain(|sequence| !sequence.is_over());
         self.admission.sweep(now);
+    }
+
+    /// Begins the next request for vectors where none is being run and there is room beside what runs.
+    fn take_up_embedding(&mut self) {
+        let turn = std::mem::take(&mut self.embedded) && self.has_candidate();
+        if turn || self.embedding.is_some() {
+            return;
+        }
+        let slots: usize = self.running.iter().map(Sequence::width).sum();
+        let bytes = self
+            .running
+            .iter()
+            .map(Sequence::cache_bytes)
+            .fold(0, usize::saturating_add);
+        let (alone, room) = (self.running.is_empty(), slots < self.slots);
+        let most = self.cache_bytes;
+        self.embedding = self.admission.next_embedding(|embedding| {
+            alone || (room && bytes.saturating_add(embedding.cache_bytes()) <= most)
+        });
+    }
+
+    /// Runs a chunk of the request for vectors; `false` if there is none.
+    fn embed(&mut self) -> bool {
+        let Some(embedding) = self.embedding.take() else {
+            return false;
+        };
+        let (rest, advance) = embedding.advance(self.model.as_mut(), self.prefill_chunk, &mut self.logits);
+        self.embedded = rest.is_none();
+        self.embedding = rest;
+        if let Advance::Panicked(panic) = advance {
+            self.logits = Logits::new();
+            let _ = panicked(panic);
+        }
+        true
     }
 
     /// Fills the batch with sequences that can go on, in the place of those that cannot.
@@ -201,11 +244,13 @@ impl Worker {
     /// all of them become.
     fn fits(&self, sequence: &Sequence) -> bool {
         let together = || self.running.iter().chain([sequence]);
-        let slots: usize = together().map(Sequence::width).sum();
+        let embeds = usize::from(self.embedding.is_some());
+        let slots: usize = together().map(Sequence::width).sum::<usize>() + embeds;
         let bytes = together()
             .map(Sequence::cache_bytes)
+            .chain(self.embedding.iter().map(Embedding::cache_bytes))
             .fold(0, usize::saturating_add);
-        self.running.is_empty() || (slots <= self.slots && bytes <= self.cache_bytes)
+        (self.running.is_empty() && embeds == 0) || (slots <= self.slots && bytes <= self.cache_bytes)
     }
 
     /// Sets the first running sequence aside whose reader holds it up; says whether there was one.

@@ -166,6 +166,7 @@ fn plan_of(
             vocab: shape.base.vocab,
             context: family.context(),
             max_sequences: 1,
+            hidden: false,
             fork: false,
             device: options.device,
         },

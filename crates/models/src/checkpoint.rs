@@ -79,6 +79,25 @@ impl Checkpoint {
         }
     }
 
+    /// What the model's maker says of generation: the `generation_config.json` of a folder; a GGUF file has keys for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Io`], [`ModelError::Json`] if there is one that cannot be read.
+    pub fn generation_config(&self) -> Result<Option<Json>, ModelError> {
+        let Source::Safetensors { tensors, .. } = &self.source else {
+            return Ok(None);
+        };
+        let path = tensors.folder().join("generation_config.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let map = Mapping::open(&path)?;
+        let config =
+            serde_json::from_slice(map.bytes()).map_err(|source| ModelError::Json { path, source })?;
+        Ok(Some(config))
+    }
+
     /// The GGUF file, if the model lies in one.
     pub fn gguf(&self) -> Option<&GgufFile> {
         match &self.source {

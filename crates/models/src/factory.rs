@@ -247,6 +247,7 @@ fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<
             vocab: base.vocab,
             context: base.context,
             max_sequences: MAX_SEQUENCES,
+            hidden: true,
             fork: true,
             device: options.device,
         },

@@ -140,6 +140,8 @@ pub struct Capabilities {
     pub context: usize,
     /// Sequences that one forward pass may run.
     pub max_sequences: usize,
+    /// Whether it gives [`Rows::Hidden`], of which embeddings are made.
+    pub hidden: bool,
     /// Whether a cache can be forked at a prefix.
     pub fork: bool,
     /// Where the model computes.

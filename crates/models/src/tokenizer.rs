@@ -199,6 +199,17 @@ impl Tokenizer {
             .unwrap_or(false)
     }
 
+    /// The mark of a format that `text` is: a token in angle brackets, such as `<tool_call>`, that was added to the vocabulary
+    /// and is shown.
+    pub fn mark(&self, text: &str) -> Option<u32> {
+        let bare = text.strip_prefix('<')?.strip_suffix('>')?;
+        let id = self.token_id(text)?;
+        let shown = self.token_bytes(id) == Some(text.as_bytes()) && !self.is_special(id);
+        let added = self.0.parse.get_added_vocabulary().get_vocab();
+        let added = added.contains_key(text);
+        (!bare.is_empty() && !bare.contains(['<', '>', ' ', '\n']) && shown && added).then_some(id)
+    }
+
     /// The token whose name in the vocabulary is `text`; spaces and bytes are spelled as the vocabulary spells them.
     pub fn token_id(&self, text: &str) -> Option<u32> {
         self.0.parse.token_to_id(text)
@@ -243,6 +254,45 @@ impl Tokenizer {
         let mut whole = self.0.parse.clone();
         whole.with_decoder(Some(tokenizers::decoders::byte_level::ByteLevel::default()));
         whole.to_string(false).map_err(vocabulary)
+    }
+
+    /// This tokenizer, with special tokens of these names as text: they stay in it when ids are decoded. Names that are
+    /// no special token change nothing.
+    ///
+    /// A model whose calls of tools stand between special tokens is only understood where they show.
+    #[must_use]
+    pub fn showing(&self, names: &[&str]) -> Self {
+        let ids = names.iter().filter_map(|name| self.token_id(name));
+        let shown: Vec<u32> = ids.filter(|id| self.is_special(*id)).collect();
+        if shown.is_empty() {
+            return self.clone();
+        }
+        let inner = &*self.0;
+        let ids = || (0u32..).take(self.vocab_size());
+        let bytes = ids().map(|id| {
+            let table = if shown.contains(&id) {
+                &inner.names
+            } else {
+                &inner.bytes
+            };
+            table.get(id).unwrap_or_default()
+        });
+        Self(Arc::new(Inner {
+            kind: inner.kind.clone(),
+            parse: inner.parse.clone(),
+            literal: inner.literal.clone(),
+            bytes: bytes.collect(),
+            names: ids().map(|id| inner.names.get(id).unwrap_or_default()).collect(),
+            special: ids()
+                .map(|id| self.is_special(id) && !shown.contains(&id))
+                .collect(),
+            strips_first_space: inner.strips_first_space,
+            bos: inner.bos,
+            eos: inner.eos,
+            adds_bos: inner.adds_bos,
+            end_of_generation: inner.end_of_generation.clone(),
+            chat_template: inner.chat_template.clone(),
+        }))
     }
 
     /// What kind of tokenizer this is, such as `gpt2/qwen2` or `llama`.

@@ -23,8 +23,10 @@
 use models::{Checkpoint, GgufFile, LoadOptions};
 
 use crate::error::ProviderError;
+use crate::family::Family;
 use crate::local::LocalProvider;
 use crate::progress::ProgressHub;
+use crate::qwen3_coder::QWEN3_CODER;
 
 /// Name of the model, where one is asked for by name.
 pub const ID: &str = "demo";
@@ -32,6 +34,14 @@ pub const ID: &str = "demo";
 /// The file: Q8_0, tokenizer and template inside.
 const FILE: &[u8] = include_bytes!("../assets/demo-q8_0.gguf");
 const _: () = assert!(FILE.len() <= 6_000_000, "what every program carries stays small");
+
+/// Qwen3-Coder's format, and the sampling that its own file names.
+pub const DEMO: Family = Family {
+    name: ID,
+    weights: "",
+    sampling: |_| {},
+    ..QWEN3_CODER
+};
 
 /// The model, opened; no weight is read.
 ///
@@ -49,5 +59,5 @@ pub fn checkpoint() -> Result<Checkpoint, ProviderError> {
 ///
 /// [`ProviderError::Generator`], [`ProviderError::Engine`] where no worker can be started.
 pub fn load(options: LoadOptions, progress: &ProgressHub) -> Result<LocalProvider, ProviderError> {
-    LocalProvider::load_opened(checkpoint, options, progress)
+    LocalProvider::load_opened(checkpoint, &DEMO, options, progress)
 }

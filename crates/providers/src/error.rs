@@ -53,6 +53,18 @@ pub enum ProviderError {
         #[source]
         source: ModelError,
     },
+    /// The model is of another family: load it as that, or as the plain model that it is.
+    #[error("{} is no model of {family}: its architecture is {found:?}, not {}", path.display(), expected.join(" or "))]
+    OtherFamily {
+        /// The file or folder.
+        path: PathBuf,
+        /// Name of the family that was asked for.
+        family: &'static str,
+        /// The architecture that the model has.
+        found: String,
+        /// The architectures of the family.
+        expected: &'static [&'static str],
+    },
     /// The model has no chat template; raw prompts work.
     #[error("{} has no chat template, so it takes raw prompts only", path.display())]
     NoTemplate {

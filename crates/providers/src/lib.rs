@@ -25,17 +25,52 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod dialect;
 mod error;
+pub mod family;
 pub mod local;
 pub mod output;
 pub mod progress;
 mod sampling;
 pub mod template;
+
+pub mod kimi_k2;
+pub mod llama;
+pub mod qwen3;
+pub mod qwen3_coder;
+
 #[cfg(feature = "demo")]
 pub mod demo;
 
+pub use dialect::Dialect;
 pub use error::ProviderError;
+pub use family::Family;
+pub use kimi_k2::KimiK2Provider;
+pub use llama::LlamaProvider;
 pub use local::LocalProvider;
 pub use output::OutputFormat;
 pub use progress::{ProgressEvent, ProgressHub, ProgressListener, Silence};
+pub use qwen3::Qwen3Provider;
+pub use qwen3_coder::Qwen3CoderProvider;
 pub use template::ChatTemplate;
+
+/// What a provider's prompt gives: chunks, and one end.
+pub type Completion = AsyncStream<Result<CandleCompletionChunk, EngineError>>;
+/// What a provider's texts become.
+pub type Embedding = BoxFuture<'static, Result<Embeddings, EngineError>>;
+
+/// The families that are known by name.
+pub const FAMILIES: [&Family; 4] = [
+    KimiK2Provider::FAMILY,
+    Qwen3CoderProvider::FAMILY,
+    Qwen3Provider::FAMILY,
+    LlamaProvider::FAMILY,
+];
+
+pub use engine::{
+    AsyncStream, CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams, CandlePrompt,
+    Capabilities, Embeddings, EngineError,
+};
+pub use models::{Checkpoint, LoadOptions};
+
+use futures::future::BoxFuture;

@@ -1,7 +1,10 @@
 //! A provider for any one model on disk: its weights, its tokenizer and the chat template it carries.
 //!
 //! It owns one invariant: the prompt a model sees is the model's own. A chat is rendered by the template that
-//! came with it or refused, never by a guessed one, and a start token stands at most once.
+//! came with it, by its family's where it has none and a family was named, or refused, never by a guessed one; and a start
+//! token stands at most once.
+
+mod asking;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,22 +12,21 @@ use std::time::Instant;
 
 use engine::{
     AsyncStream, BackendErrorKind, CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams,
-    CandlePrompt, Capabilities, Engine, EngineConfig, EngineError, Message, OutputParser, PlainText, Request,
+    CandlePrompt, Capabilities, Embeddings, Engine, EngineConfig, EngineError, Message, Request,
     ToolDefinition,
 };
-use generator::{
-    Basis, CheckedRequest, GenerateRequest, LogprobsConfig, PromptInput, SpecialTokens, TextGenerator,
-};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
+use generator::{Pooling, PromptInput, SpecialTokens, TextEmbeddings, TextGenerator};
 use models::{Checkpoint, LoadOptions, ModelFactory};
 
+use crate::dialect::Dialect;
 use crate::error::ProviderError;
-use crate::output::{OutputFormat, Thinking};
+use crate::family::{Family, PLAIN};
+use crate::output::OutputFormat;
 use crate::progress::{ProgressEvent, ProgressHub};
 use crate::sampling;
-use crate::template::{ChatTemplate, Variables, conversation};
-
-/// Tokens guessed at once where a request does not say.
-const DRAFT: usize = 16;
+use crate::template::ChatTemplate;
 
 /// A model on disk, loaded and ready to answer; clones are handles to the same model.
 ///
@@ -37,18 +39,12 @@ pub struct LocalProvider {
 struct Loaded {
     name: String,
     path: PathBuf,
+    dialect: Dialect,
     generator: TextGenerator,
     engine: Engine,
-    template: Template,
     special: SpecialTokens,
-}
-
-/// The chat template of a model.
-enum Template {
-    Absent,
-    Parsed(ChatTemplate),
-    /// It does not parse; raw prompts work all the same.
-    Unusable(Arc<ProviderError>),
+    pooling: Pooling,
+    embeds: bool,
 }
 
 impl std::fmt::Debug for LocalProvider {
@@ -85,22 +81,51 @@ impl LocalProvider {
         options: LoadOptions,
         progress: &ProgressHub,
     ) -> Result<Self, ProviderError> {
+        Self::load_family(path, &PLAIN, options, progress)
+    }
+
+    /// [`Self::load_with`], taking what the model's files leave open from its family.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`], and [`ProviderError::OtherFamily`] where the model is none of the family's.
+    pub fn load_family(
+        path: impl AsRef<Path>,
+        family: &'static Family,
+        options: LoadOptions,
+        progress: &ProgressHub,
+    ) -> Result<Self, ProviderError> {
         let path = path.as_ref();
         progress.send(&ProgressEvent::Resolve {
             path: path.to_owned(),
         });
         let open = || Checkpoint::open(path).map_err(ProviderError::File);
-        Self::load_opened(open, options, progress)
+        Self::load_opened(open, family, options, progress)
+    }
+
+    /// [`Self::load_family`] for a model that has been opened.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load_family`].
+    pub fn of_checkpoint(
+        checkpoint: Checkpoint,
+        family: &'static Family,
+        options: LoadOptions,
+        progress: &ProgressHub,
+    ) -> Result<Self, ProviderError> {
+        Self::load_opened(|| Ok(checkpoint), family, options, progress)
     }
 
     /// Loads what `open` gives, and tells `progress` how it ended.
     pub(crate) fn load_opened(
         open: impl FnOnce() -> Result<Checkpoint, ProviderError>,
+        family: &'static Family,
         options: LoadOptions,
         progress: &ProgressHub,
     ) -> Result<Self, ProviderError> {
         let started = Instant::now();
-        let provider = open().and_then(|checkpoint| Self::load_model(&checkpoint, options, progress));
+        let provider = open().and_then(|checkpoint| Self::load_model(&checkpoint, family, options, progress));
         progress.send(&match &provider {
             Ok(_) => ProgressEvent::Ready {
                 elapsed: started.elapsed(),
@@ -114,6 +139,7 @@ impl LocalProvider {
 
     fn load_model(
         checkpoint: &Checkpoint,
+        family: &'static Family,
         options: LoadOptions,
         progress: &ProgressHub,
     ) -> Result<Self, ProviderError> {
@@ -128,7 +154,7 @@ impl LocalProvider {
         };
         // Whether the model can be run at all is known from headers, before a vocabulary is built.
         ModelFactory::plan(checkpoint, options).map_err(failed)?;
-        let tokenizer = checkpoint.tokenizer().map_err(failed)?;
+        let dialect = Dialect::of(checkpoint, family)?;
         let model = ModelFactory::load(checkpoint, options, &mut |load| {
             progress.send(&ProgressEvent::Load {
                 done: load.done,
@@ -136,27 +162,25 @@ impl LocalProvider {
             });
         })
         .map_err(failed)?;
-        let template = match tokenizer.chat_template().map(ChatTemplate::parse) {
-            None => Template::Absent,
-            Some(Ok(template)) => Template::Parsed(template),
-            Some(Err(error)) => Template::Unusable(Arc::new(error)),
-        };
+        let embeds = model.capabilities().hidden;
         let name = name_of(checkpoint);
         let special = SpecialTokens {
-            eos: tokenizer.end_of_generation().to_vec(),
+            eos: dialect.ends(checkpoint).map_err(failed)?,
         };
-        let sampling = sampling::defaults(checkpoint).map_err(failed)?;
-        let generator = TextGenerator::new(model, tokenizer, options.device, sampling)?;
+        let sampling = sampling::defaults(checkpoint, family).map_err(failed)?;
+        let generator = TextGenerator::new(model, dialect.tokenizer().clone(), options.device, sampling)?;
         let engine = Engine::new(EngineConfig::named(name.clone()))?;
         let path = path.to_owned();
         Ok(Self {
             loaded: Arc::new(Loaded {
                 name,
                 path,
+                dialect,
                 generator,
                 engine,
-                template,
                 special,
+                pooling: pooling(checkpoint),
+                embeds,
             }),
         })
     }
@@ -164,6 +188,11 @@ impl LocalProvider {
     /// Where the model was loaded from.
     pub fn path(&self) -> &Path {
         &self.loaded.path
+    }
+
+    /// The family that the model was loaded as.
+    pub fn family(&self) -> &'static Family {
+        self.dialect().family()
     }
 
     /// The generator that owns the model.
@@ -176,70 +205,36 @@ impl LocalProvider {
         &self.loaded.engine
     }
 
+    /// How the model is talked to.
+    pub fn dialect(&self) -> &Dialect {
+        &self.loaded.dialect
+    }
+
     /// The model's chat template.
     ///
     /// # Errors
     ///
-    /// [`ProviderError::NoTemplate`] where it has none, [`ProviderError::UnusableTemplate`] where it
-    /// does not parse.
+    /// Those of [`Dialect::template`].
     pub fn template(&self) -> Result<&ChatTemplate, ProviderError> {
-        match &self.loaded.template {
-            Template::Parsed(template) => Ok(template),
-            Template::Absent => Err(ProviderError::NoTemplate {
-                path: self.loaded.path.clone(),
-            }),
-            Template::Unusable(error) => Err(ProviderError::UnusableTemplate {
-                path: self.loaded.path.clone(),
-                source: Arc::clone(error),
-            }),
-        }
+        self.dialect().template()
     }
 
-    /// The format in which the model writes calls of tools, as its chat template tells.
+    /// The format in which the model writes calls of tools.
     ///
     /// # Errors
     ///
-    /// Those of [`Self::template`], [`ProviderError::TemplateWithoutTools`], and
-    /// [`ProviderError::UnknownToolFormat`] where there is no parser for it.
+    /// Those of [`Dialect::output_format`].
     pub fn output_format(&self) -> Result<OutputFormat, ProviderError> {
-        let source = self.template()?.source();
-        let path = || self.loaded.path.clone();
-        if !source.contains("tools") {
-            return Err(ProviderError::TemplateWithoutTools { path: path() });
-        }
-        OutputFormat::of_template(source).ok_or_else(|| ProviderError::UnknownToolFormat { path: path() })
+        self.dialect().output_format()
     }
 
     /// The text of the prompt that the model is given for `messages`, special tokens spelled out.
     ///
     /// # Errors
     ///
-    /// Those of [`Self::template`] and [`ChatTemplate::render`].
+    /// Those of [`Dialect::render`].
     pub fn render(&self, messages: &[Message]) -> Result<String, ProviderError> {
-        self.render_with(messages, &Variables::new())
-    }
-
-    /// [`Self::render`] with further variables for the template, such as `date_string`; one that the prompt is
-    /// made of anyway, such as `add_generation_prompt`, takes the value given here.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Self::render`].
-    pub fn render_with(&self, messages: &[Message], further: &Variables) -> Result<String, ProviderError> {
-        let tokenizer = self.loaded.generator.tokenizer();
-        let spelled = |id: Option<u32>| id.and_then(|id| tokenizer.token_text(id));
-        let mut variables = Variables::new();
-        variables.insert("messages".to_owned(), conversation::messages(messages));
-        variables.insert("add_generation_prompt".to_owned(), true.into());
-        for (name, text) in [
-            ("bos_token", spelled(tokenizer.bos())),
-            ("eos_token", spelled(tokenizer.eos())),
-        ] {
-            // A template that prints a token the tokenizer lacks prints nothing.
-            variables.insert(name.to_owned(), text.unwrap_or_default().into());
-        }
-        variables.extend(further.iter().map(|(name, value)| (name.clone(), value.clone())));
-        self.template()?.render(&variables)
+        self.dialect().render(messages)
     }
 
     /// [`Self::render`] with these tools declared.
@@ -252,13 +247,11 @@ impl LocalProvider {
         messages: &[Message],
         tools: &[ToolDefinition],
     ) -> Result<String, ProviderError> {
-        let mut further = Variables::new();
-        // A template takes an empty list of tools for tools.
-        if !tools.is_empty() {
-            self.output_format()?;
-            further.insert("tools".to_owned(), conversation::tools(tools));
-        }
-        self.render_with(messages, &further)
+        let params = CandleCompletionParams {
+            tools: tools.to_vec(),
+            ..CandleCompletionParams::default()
+        };
+        self.dialect().render_for(messages, &params)
     }
 
     /// The token ids that the model is given for `prompt`.
@@ -283,7 +276,7 @@ impl LocalProvider {
     ) -> Result<Vec<u32>, ProviderError> {
         match prompt {
             CandlePrompt::Raw(text) => {
-                let ids = self.encode_rendered(text)?;
+                let ids = self.dialect().encode_rendered(text)?;
                 if ids.is_empty() {
                     let path = self.loaded.path.clone();
                     return Err(ProviderError::NothingToContinue { path });
@@ -292,99 +285,10 @@ impl LocalProvider {
             }
             prompt => {
                 let messages = prompt.messages().unwrap_or_default();
-                self.encode_rendered(&self.render_with_tools(messages, tools)?)
+                let text = self.render_with_tools(messages, tools)?;
+                self.dialect().encode_rendered(&text)
             }
         }
-    }
-
-    /// The token ids of a prompt's text: names of special tokens stand for those tokens, and the start token
-    /// comes first where the tokenizer adds one and the text does not bring it along.
-    ///
-    /// # Errors
-    ///
-    /// [`ProviderError::Encode`].
-    pub fn encode_rendered(&self, text: &str) -> Result<Vec<u32>, ProviderError> {
-        let tokenizer = self.loaded.generator.tokenizer();
-        tokenizer.encode_prompt(text).map_err(ProviderError::Encode)
-    }
-
-    /// What reads the answer to a chat that was rendered as `prompt`, if anything in it is more than text: calls of tools
-    /// where there are some, reasoning where the template knows it.
-    fn parser(
-        &self,
-        messages: &[Message],
-        tools: &[ToolDefinition],
-        prompt: &str,
-    ) -> Result<Option<Box<dyn OutputParser>>, ProviderError> {
-        let thinks = self.template()?.source().contains("</think>");
-        if tools.is_empty() {
-            let thinking = || Thinking::new(Box::new(PlainText)).after_prompt(prompt);
-            return Ok(thinks.then(|| Box::new(thinking()) as Box<dyn OutputParser>));
-        }
-        let format = self.output_format()?;
-        let parser: Box<dyn OutputParser> = match (thinks, format) {
-            // It writes reasoning that its template leaves to the tokens.
-            (true, _) | (_, OutputFormat::KimiK2) => {
-                Box::new(format.parser_with_reasoning(tools, messages, prompt))
-            }
-            (false, _) => format.parser(tools, messages),
-        };
-        Ok(Some(parser))
-    }
-
-    /// Everything about a request that can be known to be wrong before the model works on it.
-    fn check(
-        &self,
-        prompt: &CandlePrompt,
-        params: &CandleCompletionParams,
-    ) -> Result<(Request, CheckedRequest), EngineError> {
-        let mut request =
-            Request::for_capabilities(prompt, params, self.capabilities()).map_err(|error| {
-                // The model itself knows better why it takes no tools.
-                match (&error, self.output_format()) {
-                    (EngineError::ToolsUnsupported { .. }, Err(reason)) => reason.into(),
-                    _ => error,
-                }
-            })?;
-        let ids = match prompt.messages() {
-            Some(messages) => {
-                let text = self.render_with_tools(messages, &params.tools)?;
-                if let Some(parser) = self.parser(messages, &params.tools, &text)? {
-                    request = request.with_parser(parser);
-                }
-                self.encode_rendered(&text)?
-            }
-            None => self.encode(prompt)?,
-        };
-        let request = request.with_prompt_tokens(ids.len(), self.context_length())?;
-        let sampling = params.sampling(self.loaded.generator.sampling());
-        let special = if params.ignore_eos {
-            SpecialTokens::default()
-        } else {
-            self.loaded.special.clone()
-        };
-        let generation = GenerateRequest {
-            prompt: PromptInput::Tokens(ids),
-            max_tokens: params.max_tokens,
-            min_tokens: params.min_tokens.unwrap_or(0),
-            special,
-            stop: params.stop.clone(),
-            sampling,
-            choices: params.choices.unwrap_or(1),
-            logprobs: params.logprobs.map(|top| LogprobsConfig {
-                top: usize::try_from(top).unwrap_or(usize::MAX),
-                basis: Basis::Model,
-            }),
-            score_prompt: params
-                .score_prompt
-                .map(|top| usize::try_from(top).unwrap_or(usize::MAX)),
-            constraint: params.constraint.clone(),
-            draft: params
-                .draft
-                .map_or(DRAFT, |draft| usize::try_from(draft).unwrap_or(usize::MAX)),
-            deadline: None,
-        };
-        Ok((request, self.loaded.generator.check(generation)?))
     }
 }
 
@@ -418,8 +322,62 @@ impl CandleCompletionModel for LocalProvider {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let chat = matches!(self.loaded.template, Template::Parsed(_));
-        Capabilities::local(chat).with_tools(self.output_format().is_ok())
+        let chat = self.template().is_ok();
+        Capabilities::local(chat)
+            .with_tools(self.output_format().is_ok())
+            .with_embeddings(self.loaded.embeds)
+    }
+
+    fn embed(&self, texts: Vec<String>) -> BoxFuture<'static, Result<Embeddings, EngineError>> {
+        if !self.loaded.embeds {
+            let provider = self.loaded.name.clone();
+            return ready(Err(EngineError::EmbeddingsUnsupported { provider })).boxed();
+        }
+        let texts = texts.into_iter().map(PromptInput::Text).collect();
+        let rows = self.loaded.generator.embed(texts, self.loaded.pooling);
+        rows.map(|told| {
+            let TextEmbeddings { mut rows, tokens } = told?;
+            for row in &mut rows {
+                normalize(row);
+            }
+            Ok(Embeddings {
+                vectors: rows,
+                prompt_tokens: tokens,
+            })
+        })
+        .boxed()
+    }
+}
+
+/// Gives a vector the length 1; one of zeros stays.
+fn normalize(row: &mut [f32]) {
+    let length = row
+        .iter()
+        .map(|&entry| f64::from(entry).powi(2))
+        .sum::<f64>()
+        .sqrt();
+    if length > 0.0 {
+        for entry in row {
+            *entry = (f64::from(*entry) / length) as f32;
+        }
+    }
+}
+
+/// How the file says that hidden states become a vector: `pooling_type` of its architecture, where 1 is the mean, 2 the
+/// first and 3 the last; the mean where it says nothing.
+fn pooling(checkpoint: &Checkpoint) -> Pooling {
+    let told = checkpoint.gguf().and_then(|file| {
+        let metadata = file.metadata();
+        let architecture = metadata.str("general.architecture").ok()?;
+        metadata
+            .u32_opt(&format!("{architecture}.pooling_type"))
+            .ok()
+            .flatten()
+    });
+    match told {
+        Some(2) => Pooling::First,
+        Some(3) => Pooling::Last,
+        _ => Pooling::Mean,
     }
 }
 

@@ -5,7 +5,9 @@
 
 mod argument;
 mod call;
+pub mod grammar;
 pub mod kimi_k2;
+pub mod llama3;
 mod marker;
 mod object;
 mod pending;
@@ -18,7 +20,9 @@ pub mod thinking;
 
 use engine::{Message, OutputParser, ToolDefinition};
 
+pub use grammar::{Calls, Reasoning};
 pub use kimi_k2::KimiK2;
+pub use llama3::Llama3;
 pub use qwen3::Qwen3;
 pub use qwen3_coder::Qwen3Coder;
 pub use thinking::Thinking;
@@ -29,6 +33,8 @@ pub use thinking::Thinking;
 pub enum OutputFormat {
     /// JSON between tokens of its own, ids included; read by [`KimiK2`].
     KimiK2,
+    /// One JSON object that is the whole answer; read by [`Llama3`].
+    Llama3,
     /// One JSON object between `<tool_call>` and `</tool_call>`; read by [`Qwen3`].
     Qwen3,
     /// Tags around each value: `<function=…>`, `<parameter=…>`; read by [`Qwen3Coder`].
@@ -45,8 +51,19 @@ impl OutputFormat {
             Some(Self::KimiK2)
         } else if has("<tool_call>") && has("arguments") {
             Some(Self::Qwen3)
+        } else if has("<|start_header_id|>") && has("\"parameters\": ") {
+            Some(Self::Llama3)
         } else {
             None
+        }
+    }
+
+    /// Names of the tokens that the format is made of, which have to stay in the text to be read.
+    pub fn marks(self) -> &'static [&'static str] {
+        match self {
+            Self::KimiK2 => &kimi_k2::MARKS,
+            Self::Llama3 => &[llama3::TAG],
+            Self::Qwen3 | Self::Qwen3Coder => &["<tool_call>", "</tool_call>"],
         }
     }
 
@@ -57,6 +74,7 @@ impl OutputFormat {
     pub fn parser(self, tools: &[ToolDefinition], messages: &[Message]) -> Box<dyn OutputParser> {
         match self {
             Self::KimiK2 => Box::new(KimiK2::new()),
+            Self::Llama3 => Box::new(Llama3::new(tools).with_first_call(first_call(messages))),
             Self::Qwen3 => Box::new(Qwen3::new().with_first_call(first_call(messages))),
             Self::Qwen3Coder => Box::new(Qwen3Coder::new(tools).with_first_call(first_call(messages))),
         }
@@ -72,7 +90,7 @@ impl OutputFormat {
         let thinking = Thinking::new(self.parser(tools, messages)).after_prompt(prompt);
         match self {
             Self::KimiK2 => thinking.ended_by(&kimi_k2::SECTIONS),
-            Self::Qwen3 | Self::Qwen3Coder => thinking,
+            Self::Llama3 | Self::Qwen3 | Self::Qwen3Coder => thinking,
         }
     }
 }

@@ -366,6 +366,7 @@ fn a_template_takes_further_variables() {
     further.insert("add_generation_prompt".to_owned(), false.into());
     assert_eq!(
         provider
+            .dialect()
             .render_with(&messages, &further)
             .expect("the template renders"),
         "26 Jul 2024 xFalse"

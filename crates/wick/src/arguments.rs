@@ -5,10 +5,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use engine::CandleCompletionParams;
+use engine::{CandleCompletionParams, ToolChoice, ToolDefinition};
 use models::{CacheType, LoadOptions};
+use providers::{FAMILIES, Family};
+use serde_json::Value;
 
 use crate::source::Source;
 use crate::{failure, output};
@@ -54,6 +57,9 @@ pub(crate) struct ModelArguments {
     /// Model: a GGUF file, a safetensors file, or a folder as published [default: the demo model that is built in]
     #[arg(long = "model", value_name = "PATH")]
     path: Option<PathBuf>,
+    /// What is known of the model beyond its files: its family [default: nothing]
+    #[arg(long, value_name = "FAMILY", value_parser = family)]
+    provider: Option<&'static Family>,
     /// Numbers that keys and values are kept in; f16 takes half the memory and is not exact
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     cache: Cache,
@@ -86,6 +92,11 @@ impl ModelArguments {
         Source::of(self.path.as_deref())
     }
 
+    /// What is taken from its family.
+    pub(crate) fn family(&self) -> Option<&'static Family> {
+        self.provider
+    }
+
     /// How the model is to be loaded.
     pub(crate) fn options(&self) -> LoadOptions {
         let cache = match self.cache {
@@ -114,7 +125,53 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) generation: GenerationArguments,
+    tools: ToolArguments,
+    #[command(flatten)]
+    generation: GenerationArguments,
+}
+
+impl RunArguments {
+    /// The parameters of the answer, checked before any model is loaded.
+    ///
+    /// # Errors
+    ///
+    /// A file of tools that cannot be read, and what is out of its range.
+    pub(crate) fn params(&self) -> anyhow::Result<CandleCompletionParams> {
+        let params = CandleCompletionParams {
+            tools: self.tools.read()?,
+            tool_choice: self.tools.choice.clone(),
+            parallel_tool_calls: self.tools.parallel,
+            ..self.generation.params()?
+        };
+        params.validate()?;
+        Ok(params)
+    }
+}
+
+/// What the model may call; the calls are printed, and nothing is run.
+#[derive(Debug, Args)]
+struct ToolArguments {
+    /// Tools that the model may call, in OpenAI's shape: a JSON array in a file. Calls are printed as JSON, one a line
+    #[arg(long = "tools", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Whether it calls them: auto, none, required, or the name of the tool that it has to call
+    #[arg(long = "tool-choice", value_name = "CHOICE", default_value = "auto", value_parser = tool_choice)]
+    choice: ToolChoice,
+    /// Whether one answer may call several tools [default: true; false where a call is forced]
+    #[arg(long = "parallel-tool-calls", value_name = "BOOL")]
+    parallel: Option<bool>,
+}
+
+impl ToolArguments {
+    fn read(&self) -> anyhow::Result<Vec<ToolDefinition>> {
+        let Some(path) = &self.file else {
+            return Ok(Vec::new());
+        };
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("{} is no JSON array of tools in OpenAI's shape", path.display()))
+    }
 }
 
 /// `wick chat`.
@@ -145,6 +202,13 @@ pub(crate) struct InspectArguments {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print the prompt that the model would be given for a chat: a JSON array of messages in a file, or an object with
+    /// `messages` and, where there are some, `tools`, `tool_choice`, `reasoning_effort` and `chat_template_kwargs`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) render: Option<PathBuf>,
+    /// The family whose template serves where the model has none
+    #[arg(long, value_name = "FAMILY", value_parser = family)]
+    pub(crate) provider: Option<&'static Family>,
 }
 
 impl InspectArguments {
@@ -243,6 +307,36 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
     }
 }
 
+fn family(name: &str) -> Result<&'static Family, String> {
+    let found = FAMILIES.into_iter().find(|family| family.name == name);
+    found.ok_or_else(|| {
+        let known = FAMILIES.map(|family| family.name);
+        format!("known are {}", known.join(", "))
+    })
+}
+
+/// What `--tool-choice` says: a word, or the name of a tool.
+fn tool_choice(text: &str) -> Result<ToolChoice, String> {
+    match text {
+        "auto" => Ok(ToolChoice::Auto),
+        "none" => Ok(ToolChoice::None),
+        "required" => Ok(ToolChoice::Required),
+        name if ToolDefinition::is_name(name) => Ok(ToolChoice::Named(name.to_owned())),
+        _ => Err("it is auto, none, required, or the name of a tool".to_owned()),
+    }
+}
+
+/// A variable of the chat template: JSON, or else text.
+fn variable(text: &str) -> Result<(String, Value), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => {
+            let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+            Ok((name.to_owned(), value))
+        }
+        _ => Err("it is NAME=VALUE".to_owned()),
+    }
+}
+
 /// A token id, which may stand between spaces.
 fn token_id(text: &str) -> Result<u32, std::num::ParseIntError> {
     text.trim().parse()
@@ -272,6 +366,12 @@ pub(crate) struct GenerationArguments {
     /// Most tokens to guess from the context and verify at once; 0 guesses none [default: 16]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     draft: Option<u32>,
+    /// How much to think before the answer, in the words of the chat template, such as low
+    #[arg(long, value_name = "EFFORT")]
+    reasoning_effort: Option<String>,
+    /// Sets a variable of the chat template, such as enable_thinking=false; may be given several times
+    #[arg(long = "template-variable", value_name = "NAME=VALUE", value_parser = variable)]
+    template_variables: Vec<(String, Value)>,
 }
 
 impl GenerationArguments {
@@ -285,6 +385,8 @@ impl GenerationArguments {
             temperature: self.temperature,
             seed: self.seed,
             draft: self.draft,
+            reasoning_effort: self.reasoning_effort.clone(),
+            template_variables: self.template_variables.iter().cloned().collect(),
             ..Default::default()
         };
         params.validate()?;

@@ -1,5 +1,6 @@
 //! `wick inspect`: what a model on disk holds and what running it takes, without loading a weight.
 
+mod chat;
 mod description;
 
 use std::fmt::Write as _;
@@ -9,14 +10,21 @@ use crate::arguments::InspectArguments;
 use crate::{failure, output};
 use anyhow::Context as _;
 use description::{Description, Memory, Template, TensorTotal, Token, TokenizerDescription};
+use providers::Dialect;
+use providers::family::PLAIN;
 
 /// Describes the model of `arguments`.
 ///
 /// # Errors
 ///
-/// Where its files are not whole.
+/// Where its files are not whole, and where a chat cannot be rendered.
 pub(crate) fn inspect(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
     let checkpoint = arguments.source()?.open()?;
+    if let Some(file) = &arguments.render {
+        let dialect = Dialect::of(&checkpoint, arguments.provider.unwrap_or(&PLAIN))?;
+        output::write(&chat::read(file)?.rendered(&dialect)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let description = Description::of(&checkpoint);
     let text = if arguments.json {
         let mut line =

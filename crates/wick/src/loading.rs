@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use models::{Checkpoint, LoadOptions, ModelFactory};
+use providers::family::PLAIN;
 use providers::progress::bars::Bars;
-use providers::{LocalProvider, ProgressEvent, ProgressHub};
+use providers::{Family, LocalProvider, ProgressEvent, ProgressHub};
 
 use crate::arguments::ModelArguments;
 #[cfg(feature = "demo")]
@@ -30,9 +31,9 @@ pub(crate) async fn load(arguments: &ModelArguments) -> anyhow::Result<Outcome<M
     let started = Instant::now();
     let hub = ProgressHub::new();
     let bars = bars(&hub)?;
-    let (source, options) = (arguments.source()?, arguments.options());
+    let (source, family, options) = (arguments.source()?, arguments.family(), arguments.options());
     // A thread of its own: it is left behind when Ctrl-C ends the program.
-    let loading = tokio::task::spawn_blocking(move || provider(&source, options, &hub));
+    let loading = tokio::task::spawn_blocking(move || provider(&source, family, options, &hub));
     let outcome = interrupt::or_interrupt(loading).await;
     drop(bars);
     Ok(match outcome? {
@@ -47,9 +48,17 @@ pub(crate) async fn load(arguments: &ModelArguments) -> anyhow::Result<Outcome<M
     })
 }
 
-fn provider(source: &Source, options: LoadOptions, hub: &ProgressHub) -> anyhow::Result<LocalProvider> {
+fn provider(
+    source: &Source,
+    family: Option<&'static Family>,
+    options: LoadOptions,
+    hub: &ProgressHub,
+) -> anyhow::Result<LocalProvider> {
     match source {
-        Source::Path(path) => Ok(LocalProvider::load_with(path, options, hub)?),
+        Source::Path(path) => {
+            let family = family.unwrap_or(&PLAIN);
+            Ok(LocalProvider::load_family(path, family, options, hub)?)
+        }
         #[cfg(feature = "demo")]
         Source::Demo => {
             let provider = providers::demo::load(options, hub)?;

@@ -66,6 +66,13 @@ impl Answer {
         }
     }
 
+    /// Shows `text` on a line of its own.
+    pub(crate) fn line(&mut self, text: &str) -> anyhow::Result<()> {
+        self.aside = false;
+        self.end_line()?;
+        self.piece(&format!("{text}\n"))
+    }
+
     fn show(&mut self, text: &str) -> anyhow::Result<()> {
         let written = self.out.write_all(text.as_bytes());
         written.and_then(|()| self.out.flush()).map_err(failure::of_write)

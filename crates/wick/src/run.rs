@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use engine::{
     AsyncStream, CandleCompletionChunk, CandleCompletionModel as _, CandlePrompt, EngineError, FinishReason,
-    Timings, Usage,
+    Timings, ToolCall, Usage,
 };
 use futures::StreamExt as _;
 use serde::Serialize;
@@ -21,7 +21,7 @@ use crate::{failure, output};
 ///
 /// Whatever keeps the answer from being complete; what had been streamed until then stays printed.
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
-    let params = arguments.generation.params()?;
+    let params = arguments.params()?;
     let prompt = if arguments.raw {
         CandlePrompt::raw(arguments.prompt.clone())
     } else {
@@ -58,6 +58,10 @@ async fn print_text(mut stream: Completion) -> anyhow::Result<Outcome<anyhow::Re
             match item? {
                 CandleCompletionChunk::Text { text, .. } => answer.piece(&text)?,
                 CandleCompletionChunk::Reasoning { text, .. } => answer.reasoning(&text)?,
+                CandleCompletionChunk::ToolCallComplete { call, .. } => {
+                    let line = serde_json::to_string(&call).context("the call cannot be written as JSON")?;
+                    answer.line(&line)?;
+                }
                 _ => {}
             }
         }
@@ -83,6 +87,9 @@ struct Record {
     /// What the model thought before it answered, where it did.
     #[serde(skip_serializing_if = "String::is_empty")]
     reasoning: String,
+    /// The calls of tools that it made, if any, in OpenAI's shape.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<ToolCall>,
     token_ids: Vec<u32>,
     finish_reason: &'static str,
     usage: UsageRecord,
@@ -107,7 +114,7 @@ struct TimingsRecord {
 
 async fn collect(mut stream: Completion, model: &Model) -> anyhow::Result<Record> {
     let (mut text, mut reasoning) = (String::new(), String::new());
-    let mut token_ids = Vec::new();
+    let (mut token_ids, mut tool_calls) = (Vec::new(), Vec::new());
     let mut finish_reason = None;
     let mut figures = None;
     while let Some(item) = stream.next().await {
@@ -116,6 +123,7 @@ async fn collect(mut stream: Completion, model: &Model) -> anyhow::Result<Record
         match chunk {
             CandleCompletionChunk::Text { text: piece, .. } => text.push_str(&piece),
             CandleCompletionChunk::Reasoning { text: piece, .. } => reasoning.push_str(&piece),
+            CandleCompletionChunk::ToolCallComplete { call, .. } => tool_calls.push(call),
             CandleCompletionChunk::Finish { finish, .. } => finish_reason = Some(finish),
             CandleCompletionChunk::Complete { usage, timings, .. } => figures = Some((usage, timings)),
             _ => {}
@@ -127,6 +135,7 @@ async fn collect(mut stream: Completion, model: &Model) -> anyhow::Result<Record
             Ok(Record {
                 text,
                 reasoning,
+                tool_calls,
                 token_ids,
                 ..record
             })
@@ -140,6 +149,7 @@ fn record(finish: FinishReason, usage: Usage, timings: &Timings, model: &Model) 
     Record {
         text: String::new(),
         reasoning: String::new(),
+        tool_calls: Vec::new(),
         token_ids: Vec::new(),
         finish_reason: finish.as_str(),
         usage: UsageRecord {

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use generator::TextGenerator;
 use models::{CacheType, Checkpoint, LoadOptions, Model, ModelFactory};
-use providers::{LocalProvider, ProgressHub};
+use providers::family::PLAIN;
+use providers::{FAMILIES, Family, LocalProvider, ProgressHub};
 
 use super::manifest::Case;
 
@@ -50,6 +51,18 @@ fn load(path: &Path, cache: CacheType) -> anyhow::Result<Subject> {
     };
     let checkpoint = Checkpoint::open(path)?;
     let model = RefCell::new(ModelFactory::load(&checkpoint, options, &mut |_| {})?);
-    let provider = LocalProvider::load_with(path, options, &ProgressHub::new())?;
+    let provider = LocalProvider::load_family(path, family(path), options, &ProgressHub::new())?;
     Ok(Subject { model, provider })
+}
+
+/// The family whose small relatives the models called `kq-…` are; the others are of none.
+fn family(path: &Path) -> &'static Family {
+    let path = path.to_string_lossy();
+    let of = |family: &&Family| match family.name {
+        "kimi-k2" => path.contains("kq-kimi"),
+        "qwen3" => path.contains("kq-qwen3"),
+        "llama" => path.contains("kq-llama"),
+        _ => false,
+    };
+    FAMILIES.into_iter().find(of).unwrap_or(&PLAIN)
 }

@@ -85,6 +85,7 @@ impl ScriptedModel {
                 vocab: VOCAB,
                 context: 4096,
                 max_sequences: 4,
+                hidden: false,
                 fork: false,
                 device: DEVICE,
             },

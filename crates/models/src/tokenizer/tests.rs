@@ -134,6 +134,30 @@ fn user_defined_tokens_are_text_and_special_ones_are_not() {
 }
 
 #[test]
+fn special_tokens_are_shown_where_that_is_asked_for() {
+    let hiding = byte_level("qwen2");
+    let end = hiding.token_id("<|im_end|>").unwrap();
+    let showing = hiding.showing(&["<|im_end|>", "no such token", "wholly"]);
+    let ids = showing.encode("a<|im_end|>", Special::Parse).unwrap();
+    assert_eq!(ids, [u32::from(b'a'), end]);
+    assert_eq!(showing.decode(&ids).unwrap(), "a<|im_end|>");
+    assert_eq!(hiding.decode(&ids).unwrap(), "a");
+    assert!(!showing.is_special(end));
+    assert_eq!(
+        (hiding.mark("<|im_end|>"), showing.mark("<|im_end|>")),
+        (None, Some(end))
+    );
+    assert_eq!(hiding.mark("<think>"), hiding.token_id("<think>"));
+    assert_eq!((hiding.mark("wholly"), hiding.mark("<other>")), (None, None));
+    assert!(showing.is_special(showing.token_id("<|bos|>").unwrap()));
+    assert_eq!(showing.end_of_generation(), hiding.end_of_generation());
+    for id in (0..267).filter(|id| *id != end) {
+        assert_eq!(showing.token_bytes(id), hiding.token_bytes(id), "{id}");
+        assert_eq!(showing.token_text(id), hiding.token_text(id), "{id}");
+    }
+}
+
+#[test]
 fn ids_past_the_vocabulary_have_no_bytes_and_do_not_decode() {
     let tokenizer = byte_level("qwen2");
     let past = u32::try_from(tokenizer.vocab_size()).unwrap();

@@ -42,6 +42,11 @@ impl Types {
         self == Self::STRING
     }
 
+    /// Whether a string will do.
+    pub(super) fn has_string(self) -> bool {
+        self.has(Self::STRING)
+    }
+
     fn has(self, types: Self) -> bool {
         self.0 & types.0 == types.0
     }

@@ -4,6 +4,8 @@
 
 use engine::{Events, ToolCall};
 
+use super::object::{CallObject, Progress};
+use super::pending::Pending;
 use super::prose::Prose;
 
 /// A call that is being read.
@@ -59,5 +61,72 @@ impl Call {
     pub(super) fn complete(mut self, prose: &mut Prose, events: &mut Events) {
         self.stream(prose, events);
         events.tool_call_complete(prose.choice(), self.index, self.call);
+    }
+}
+
+/// A call that is one JSON object, from where its name is known.
+pub(super) struct ObjectCall {
+    call: Call,
+    object: CallObject,
+}
+
+impl ObjectCall {
+    /// Tells that the call of `object` has begun.
+    pub(super) fn begin(
+        index: u32,
+        id: String,
+        name: String,
+        object: CallObject,
+        prose: &Prose,
+        events: &mut Events,
+    ) -> Self {
+        let call = Call::new(index, id, name);
+        call.announce(prose, events);
+        Self { call, object }
+    }
+
+    /// Reads on; itself, while more text is needed.
+    pub(super) fn read(
+        mut self,
+        pending: &mut Pending,
+        prose: &mut Prose,
+        events: &mut Events,
+    ) -> Option<Self> {
+        let (taken, progress) = self.object.read(pending.rest());
+        pending.skip(taken);
+        self.advance(progress, prose, events)
+    }
+
+    /// Writes what is new of the arguments, and ends the call with its object.
+    pub(super) fn advance(
+        mut self,
+        progress: Progress,
+        prose: &mut Prose,
+        events: &mut Events,
+    ) -> Option<Self> {
+        let arguments = self.object.arguments();
+        let new = arguments
+            .get(self.call.arguments().len()..)
+            .unwrap_or_default()
+            .to_owned();
+        self.call.write(&new);
+        if progress == Progress::Open {
+            return Some(self);
+        }
+        if self.call.arguments().is_empty() {
+            self.call.write("{}");
+        }
+        self.call.complete(prose, events);
+        None
+    }
+
+    /// Streams what has been written since.
+    pub(super) fn stream(&mut self, prose: &mut Prose, events: &mut Events) {
+        self.call.stream(prose, events);
+    }
+
+    /// Streams the rest and the whole, however far it came.
+    pub(super) fn complete(self, prose: &mut Prose, events: &mut Events) {
+        self.call.complete(prose, events);
     }
 }

@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use engine::{CandleStringChunk, Events, OutputParser};
 
 use reader::Reader;
-pub(super) use reader::SECTIONS;
+pub(super) use reader::{SECTIONS, TAGS as MARKS};
 
 /// Reads Kimi K2's output: text, and calls as they come in.
 #[derive(Default)]

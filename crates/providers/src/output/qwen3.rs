@@ -27,7 +27,7 @@ use std::mem;
 use engine::{CandleStringChunk, Events, OutputParser};
 
 use super::ID;
-use super::call::Call;
+use super::call::ObjectCall;
 use super::marker::{Start, find, start};
 use super::object::{CallObject, Progress};
 use super::pending::Pending;
@@ -102,7 +102,7 @@ enum State {
     /// In an object whose name is not known yet.
     Unnamed { lead: String, object: CallObject },
     /// In the object of a call.
-    Named { call: Call, object: CallObject },
+    Named(ObjectCall),
 }
 
 impl Reader {
@@ -121,7 +121,7 @@ impl Reader {
         self.prose.tokens.extend_from_slice(tokens);
         self.pending.push(text);
         while self.step(events) {}
-        if let State::Named { call, .. } = &mut self.state {
+        if let State::Named(call) = &mut self.state {
             call.stream(&mut self.prose, events);
         }
     }
@@ -133,7 +133,7 @@ impl Reader {
             State::Text => self.prose.say(&rest, events),
             State::Opened { lead } => self.prose.say(&(lead + &rest), events),
             State::Unnamed { lead, object } => self.prose.say(&(lead + object.raw() + &rest), events),
-            State::Named { call, .. } => call.complete(&mut self.prose, events),
+            State::Named(call) => call.complete(&mut self.prose, events),
         }
         self.prose.finish(events);
     }
@@ -144,7 +144,7 @@ impl Reader {
             State::Text => self.text(events),
             State::Opened { lead } => self.opened(lead),
             State::Unnamed { lead, object } => self.unnamed(lead, object, events),
-            State::Named { call, object } => self.named(call, object, events),
+            State::Named(call) => self.named(call, events),
         }
     }
 
@@ -178,14 +178,14 @@ impl Reader {
         let (taken, progress) = object.read(self.pending.rest());
         self.pending.skip(taken);
         if let Some(name) = object.name() {
-            let id = format!("{ID}{}", self.next_id);
-            let call = Call::new(self.next_index, id, name.to_owned());
+            let (index, id) = (self.next_index, format!("{ID}{}", self.next_id));
+            let name = name.to_owned();
             self.next_id = self.next_id.saturating_add(1);
             self.next_index = self.next_index.saturating_add(1);
             self.prose.tag();
-            call.announce(&self.prose, events);
-            self.advance(call, object, progress, events);
-            return progress != Progress::Open;
+            let call = ObjectCall::begin(index, id, name, object, &self.prose, events);
+            let call = call.advance(progress, &mut self.prose, events);
+            return self.go_on(call);
         }
         if progress == Progress::Open {
             self.state = State::Unnamed { lead, object };
@@ -195,26 +195,16 @@ impl Reader {
         true
     }
 
-    fn named(&mut self, call: Call, mut object: CallObject, events: &mut Events) -> bool {
-        let (taken, progress) = object.read(self.pending.rest());
-        self.pending.skip(taken);
-        self.advance(call, object, progress, events);
-        progress != Progress::Open
+    fn named(&mut self, call: ObjectCall, events: &mut Events) -> bool {
+        let call = call.read(&mut self.pending, &mut self.prose, events);
+        self.go_on(call)
     }
 
-    /// Writes what is new of the arguments, and ends the call with its object.
-    fn advance(&mut self, mut call: Call, object: CallObject, progress: Progress, events: &mut Events) {
-        let arguments = object.arguments();
-        let new = arguments.get(call.arguments().len()..).unwrap_or_default();
-        call.write(new);
-        if progress == Progress::Open {
-            self.state = State::Named { call, object };
-            return;
-        }
-        if call.arguments().is_empty() {
-            call.write("{}");
-        }
-        call.complete(&mut self.prose, events);
+    /// Whether another step can be made after `call`, which is none where it is complete.
+    fn go_on(&mut self, call: Option<ObjectCall>) -> bool {
+        let complete = call.is_none();
+        self.state = call.map_or(State::Text, State::Named);
+        complete
     }
 }
 

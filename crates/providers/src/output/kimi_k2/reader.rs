@@ -19,7 +19,7 @@ const ARGUMENTS: &str = "<|tool_call_argument_begin|>";
 const CALL_END: &str = "<|tool_call_end|>";
 
 /// All of them: none is ever part of the answer.
-const TAGS: [&str; 7] = [
+pub(in crate::output) const TAGS: [&str; 7] = [
     SECTIONS[0],
     SECTIONS[1],
     SECTION_END,
