@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn a_tool_that_cannot_be_declared_is_rejected_with_its_value() {
         let object = || serde_json::json!({"type": "object"});
-        let tools = |tools: &[(&str, serde_json::Value)]| CandleCompletionParams {
+        let tools = |tools: &[(&str, Value)]| CandleCompletionParams {
             tools: tools
                 .iter()
                 .map(|(name, schema)| ToolDefinition::new(*name, schema.clone()))

@@ -397,7 +397,7 @@ impl GenerationArguments {
 /// What the command line asks for.
 pub(crate) enum Invocation {
     /// Work to do.
-    Command(Command),
+    Command(Box<Command>),
     /// Help, the version or an error, which has been printed.
     Answered(ExitCode),
 }
@@ -405,7 +405,7 @@ pub(crate) enum Invocation {
 /// Reads `arguments`, the program's name first.
 pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Invocation {
     let error = match Program::try_parse_from(arguments) {
-        Ok(program) => return Invocation::Command(program.command),
+        Ok(program) => return Invocation::Command(Box::new(program.command)),
         Err(error) => error,
     };
     let text = error.render().to_string();

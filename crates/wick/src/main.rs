@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Invocation::Command(command) => command,
         Invocation::Answered(code) => return code,
     };
-    let result = match command {
+    let result = match *command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Chat(arguments) => chat::chat(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),

@@ -14,3 +14,5 @@ mod run;
 #[cfg(unix)]
 mod terminal;
 mod tokenize;
+#[cfg(feature = "demo")]
+mod tools;
