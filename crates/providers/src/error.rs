@@ -41,6 +41,10 @@ pub enum ProviderError {
         #[source]
         source: minijinja::Error,
     },
+    /// The model could not be had from a hub.
+    #[cfg(feature = "hub")]
+    #[error(transparent)]
+    Hub(#[from] crate::hub::HubError),
     /// The model cannot be read, or is not whole.
     #[error(transparent)]
     File(ModelError),

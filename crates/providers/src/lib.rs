@@ -23,11 +23,15 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! With the feature `hub` models are downloaded from one: see the module `hub`.
 #![forbid(unsafe_code)]
 
 pub mod dialect;
 mod error;
 pub mod family;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod local;
 pub mod output;
 pub mod progress;

@@ -19,6 +19,31 @@ const CAPACITY: usize = 256;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ProgressEvent {
+    /// A model of a hub was asked for and is being looked for.
+    Look {
+        /// Its name, `owner/name:PATTERN`.
+        model: String,
+    },
+    /// A file is being downloaded.
+    Download {
+        /// Its path in the repository.
+        file: String,
+        /// Bytes that are there.
+        done: u64,
+        /// Bytes that it has.
+        total: u64,
+        /// How fast it comes, since the connection was made.
+        bytes_per_second: u64,
+    },
+    /// A downloaded file is being checked.
+    Verify {
+        /// Its path in the repository.
+        file: String,
+        /// Bytes checked.
+        done: u64,
+        /// Bytes that it has.
+        total: u64,
+    },
     /// A model was asked for and is being opened.
     Resolve {
         /// Its file or folder.
@@ -53,7 +78,12 @@ pub enum ProgressEvent {
 impl ProgressEvent {
     /// Whether `self` says all that `earlier` said, so that `earlier` need not be read any more.
     fn supersedes(&self, earlier: &Self) -> bool {
-        matches!((self, earlier), (Self::Load { .. }, Self::Load { .. }))
+        match (self, earlier) {
+            (Self::Load { .. }, Self::Load { .. }) => true,
+            (Self::Download { file, .. }, Self::Download { file: before, .. })
+            | (Self::Verify { file, .. }, Self::Verify { file: before, .. }) => file == before,
+            _ => false,
+        }
     }
 }
 

@@ -84,6 +84,19 @@ fn show(bar: &ProgressBar, event: &ProgressEvent) -> bool {
                     .into_owned(),
             );
         }
+        ProgressEvent::Look { model } => bar.set_message(model.clone()),
+        ProgressEvent::Download {
+            file, done, total, ..
+        } => {
+            bar.set_message(file.clone());
+            bar.set_length(*total);
+            bar.set_position(*done);
+        }
+        ProgressEvent::Verify { file, done, total } => {
+            bar.set_message(format!("checking {file}"));
+            bar.set_length(*total);
+            bar.set_position(*done);
+        }
         ProgressEvent::Load { done, total } => {
             bar.set_length(*total);
             bar.set_position(*done);
