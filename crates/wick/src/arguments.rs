@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::{CandleCompletionParams, ToolChoice, ToolDefinition};
 use models::{CacheType, LoadOptions};
+use providers::hub::HubModel;
 use providers::{FAMILIES, Family};
 use serde_json::Value;
 
@@ -40,6 +41,12 @@ pub(crate) enum Command {
     Eval(Evaluation),
     /// Measure how fast a model runs
     Bench(BenchArguments),
+    /// Download a model from a hub
+    Pull(PullArguments),
+    /// List the models that were downloaded
+    List(ListArguments),
+    /// Remove a model that was downloaded
+    Rm(RemoveArguments),
 }
 
 /// `wick eval`.
@@ -54,9 +61,13 @@ pub(crate) enum Evaluation {
 /// Which model, and how it is held.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArguments {
-    /// Model: a GGUF file, a safetensors file, or a folder as published [default: the demo model that is built in]
+    /// Model: a GGUF file, a safetensors file, a folder as published, or one of a hub, OWNER/NAME[@REVISION][:PATTERN], which
+    /// is downloaded unless it was before [default: the demo model that is built in]
     #[arg(long = "model", value_name = "PATH")]
     path: Option<PathBuf>,
+    /// Use only models that are on this machine
+    #[arg(long)]
+    offline: bool,
     /// What is known of the model beyond its files: its family [default: nothing]
     #[arg(long, value_name = "FAMILY", value_parser = family)]
     provider: Option<&'static Family>,
@@ -89,7 +100,7 @@ impl ModelArguments {
     ///
     /// None is named, and none is built in.
     pub(crate) fn source(&self) -> anyhow::Result<Source> {
-        Source::of(self.path.as_deref())
+        Source::of(self.path.as_deref(), self.offline)
     }
 
     /// What is taken from its family.
@@ -199,6 +210,9 @@ pub(crate) struct InspectArguments {
     /// The same as PATH
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
+    /// Use only models that are on this machine
+    #[arg(long)]
+    offline: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -218,8 +232,38 @@ impl InspectArguments {
     ///
     /// None, since one of the two is required.
     pub(crate) fn source(&self) -> anyhow::Result<Source> {
-        Source::of(self.path.as_deref().or(self.model.as_deref()))
+        Source::of(self.path.as_deref().or(self.model.as_deref()), self.offline)
     }
+}
+
+/// `wick pull`.
+#[derive(Debug, Args)]
+pub(crate) struct PullArguments {
+    /// The model: OWNER/NAME[@REVISION][:PATTERN], the pattern being a quantization such as Q4_K_M, a glob or a file
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: HubModel,
+    /// Say where it lies if it is on this machine, and fail if not
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+/// `wick list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// Print one JSON object for each model
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wick rm`.
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArguments {
+    /// The model, as `wick pull` takes it; without a pattern, all of its files
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: HubModel,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// `wick tokenize`.

@@ -170,7 +170,7 @@ fn token(token: &Token) -> String {
 }
 
 /// A size in binary units, to three digits.
-fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if count < 1024 {
         return format!("{count} bytes");

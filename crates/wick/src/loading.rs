@@ -13,6 +13,7 @@ use crate::arguments::ModelArguments;
 #[cfg(feature = "demo")]
 use crate::failure;
 use crate::interrupt::{self, Outcome};
+use crate::pulling;
 use crate::source::Source;
 
 /// A loaded model.
@@ -55,6 +56,15 @@ fn provider(
     hub: &ProgressHub,
 ) -> anyhow::Result<LocalProvider> {
     match source {
+        Source::Hub { model, offline } => {
+            let path = pulling::path(model, *offline, hub)?;
+            Ok(LocalProvider::load_family(
+                path,
+                family.unwrap_or(&PLAIN),
+                options,
+                hub,
+            )?)
+        }
         Source::Path(path) => {
             let family = family.unwrap_or(&PLAIN);
             Ok(LocalProvider::load_family(path, family, options, hub)?)
@@ -98,7 +108,7 @@ pub(crate) fn forward_pass(
 }
 
 /// Progress bars for a person; none in a pipe.
-fn bars(hub: &ProgressHub) -> anyhow::Result<Option<Bars>> {
+pub(crate) fn bars(hub: &ProgressHub) -> anyhow::Result<Option<Bars>> {
     if !std::io::stderr().is_terminal() {
         return Ok(None);
     }

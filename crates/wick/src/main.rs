@@ -13,6 +13,7 @@ mod inspect;
 mod interrupt;
 mod loading;
 mod output;
+mod pulling;
 mod run;
 mod source;
 mod tokenize;
@@ -34,6 +35,9 @@ fn main() -> ExitCode {
         Command::Eval(Evaluation::Logits(arguments)) => eval::logits(&arguments),
         Command::Eval(Evaluation::Perplexity(arguments)) => eval::perplexity(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
+        Command::Pull(arguments) => pulling::pull(&arguments),
+        Command::List(arguments) => pulling::list(&arguments),
+        Command::Rm(arguments) => pulling::remove(&arguments),
     };
     result.unwrap_or_else(|error| failure::report(&error))
 }

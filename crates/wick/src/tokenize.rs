@@ -18,10 +18,9 @@ use crate::source::Source;
 ///
 /// Where the tokenizer cannot be read or used, or the text cannot be split.
 pub(crate) fn tokenize(arguments: &TokenizeArguments) -> anyhow::Result<ExitCode> {
-    let tokenizer = match Source::of(Some(&arguments.model))? {
+    let tokenizer = match Source::of(Some(&arguments.model), false)? {
         Source::Path(path) => open(&path)?,
-        #[cfg(feature = "demo")]
-        demo => demo.open()?.tokenizer()?,
+        other => other.open()?.tokenizer()?,
     };
     let special = if arguments.no_special {
         Special::Literal

@@ -10,9 +10,13 @@ mod eval;
 mod files;
 mod inspect;
 mod process;
+mod pulling;
 mod run;
 #[cfg(unix)]
 mod terminal;
+#[allow(dead_code, reason = "it can do more than is asked of it here")]
+#[path = "../../../providers/tests/hub/server.rs"]
+mod server;
 mod tokenize;
 #[cfg(feature = "demo")]
 mod tools;

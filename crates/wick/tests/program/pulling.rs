@@ -1,0 +1,95 @@
+//! Models of a hub, which is a server on this machine: pulled, used, listed and removed.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::files::Files;
+use crate::process::{Ended, argument, program};
+use crate::server::Server;
+
+/// Runs the program with this hub and a cache in `home`.
+fn with_hub(server: &Server, home: &Path, arguments: &[&str]) -> Ended {
+    let ended = program()
+        .args(arguments)
+        .env("HF_ENDPOINT", server.url())
+        .env("HF_HOME", home)
+        .env_remove("HF_HUB_CACHE")
+        .env_remove("HF_TOKEN")
+        .env_remove("HF_HUB_OFFLINE")
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program runs");
+    Ended {
+        status: ended.status,
+        stdout: ended.stdout,
+        stderr: String::from_utf8(ended.stderr).expect("complaints are UTF-8"),
+    }
+}
+
+#[test]
+fn a_model_of_a_hub_is_pulled_used_listed_and_removed() {
+    let files = Files::new();
+    let bytes = std::fs::read(files.plain()).expect("the model");
+    let server = Server::usual(&[("tiny-Q8_0.gguf", &bytes), ("tiny-Q4_0.gguf", &bytes)]);
+    let home = files.path("home");
+    let wick = |arguments: &[&str]| with_hub(&server, &home, arguments);
+
+    let pulled = wick(&["pull", "a/m:Q8_0"]);
+    assert!(pulled.status.success(), "{pulled:?}");
+    assert!(pulled.stderr.contains("a/m:Q8_0: downloading "), "{pulled:?}");
+    let path = String::from_utf8(pulled.stdout).expect("a path");
+    assert_eq!(std::fs::read(path.trim_end()).expect("it lies there"), bytes);
+    assert_eq!(wick(&["pull", "a/m:Q8_0", "--offline"]).text(), path);
+
+    let run = [
+        "run",
+        "--model",
+        "a/m:Q8_0",
+        "--raw",
+        "--prompt",
+        "a",
+        "--temperature",
+        "0",
+        "--max-tokens",
+        "4",
+    ];
+    let there = wick(&[&run[..], &["--offline"]].concat()).text();
+    let local = files.plain();
+    let mut same = run;
+    same[2] = argument(&local);
+    assert_eq!(wick(&same).text(), there);
+    assert_eq!(server.files_asked().len(), 1);
+
+    let list = wick(&["list"]).text();
+    assert!(list.contains("a/m ") && list.contains("tiny-Q8_0.gguf"), "{list}");
+    let listed: serde_json::Value =
+        serde_json::from_str(&wick(&["list", "--json"]).text()).expect("one object");
+    assert_eq!(listed["files"][0]["path"], "tiny-Q8_0.gguf");
+
+    let unsure = wick(&["rm", "a/m"]);
+    assert!(unsure.complaint().contains("wants --yes"), "{unsure:?}");
+    assert!(wick(&["rm", "a/m", "--yes"]).text().contains("a/m is gone"));
+    assert_eq!(wick(&["list"]).text(), "");
+    let gone = wick(&[&run[..], &["--offline"]].concat());
+    assert!(gone.complaint().contains("is not in the cache"), "{gone:?}");
+}
+
+#[test]
+fn what_is_wrong_with_a_model_of_a_hub_is_one_line() {
+    let files = Files::new();
+    let server = Server::usual(&[("m-Q8_0.gguf", b"x"), ("m-Q2_K.gguf", b"y")]);
+    let home = files.path("home");
+    for (arguments, said) in [
+        (&["pull", "a/m"][..], "name one of m-Q2_K.gguf, m-Q8_0.gguf"),
+        (&["pull", "a/m:Q5_K"], "there are m-Q2_K.gguf, m-Q8_0.gguf"),
+        (&["pull", "a/other"], "the hub has no repository"),
+        (&["pull", "other"], "is no model of a hub"),
+        (
+            &["run", "--model", "a/other", "--prompt", "x"],
+            "the hub has no repository",
+        ),
+    ] {
+        let ended = with_hub(&server, &home, arguments);
+        assert!(ended.complaint().contains(said), "{ended:?}");
+    }
+}
