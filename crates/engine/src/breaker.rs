@@ -49,22 +49,27 @@ pub enum BreakerState {
 }
 
 /// What a request's end says about the backend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It works.
     Success,
+    /// It does not.
     Failure,
     /// Nothing: cancelled, or the caller's own error.
     Neutral,
 }
 
-/// Leave to pass, to be handed back with the verdict.
+/// Leave to pass, to be handed back with the verdict: a probe whose ticket is lost keeps all others out.
 #[derive(Debug)]
-pub(crate) struct Ticket {
+#[must_use = "a ticket that is not handed back keeps the breaker half open"]
+pub struct Ticket {
     epoch: u64,
 }
 
+/// The breaker of one backend. An [`Engine`](crate::Engine) has its own; one that stands before several backends gives
+/// each of them another.
 #[derive(Debug)]
-pub(crate) struct Breaker {
+pub struct Breaker {
     config: BreakerConfig,
     phase: Phase,
     /// Counts the openings; tickets of an older epoch are stale.
@@ -81,7 +86,9 @@ enum Phase {
 }
 
 impl Breaker {
-    pub(crate) fn new(config: BreakerConfig) -> Self {
+    /// A closed breaker. A configuration that [`EngineConfig::validate`](crate::EngineConfig::validate) would refuse opens
+    /// it sooner or later than it says.
+    pub fn new(config: BreakerConfig) -> Self {
         Self {
             config,
             phase: Phase::Closed { failures: 0 },
@@ -90,9 +97,12 @@ impl Breaker {
         }
     }
 
-    /// Whether a request would pass now; if not, how long until the backend is tried again (the whole
-    /// pause while a probe is under way).
-    pub(crate) fn check(&self, now: Instant) -> Result<(), Duration> {
+    /// Whether a request would pass now.
+    ///
+    /// # Errors
+    ///
+    /// If not, how long until the backend is tried again; the whole pause while a probe is under way.
+    pub fn check(&self, now: Instant) -> Result<(), Duration> {
         match self.phase {
             Phase::Closed { .. } => Ok(()),
             Phase::Open { since } => {
@@ -108,7 +118,11 @@ impl Breaker {
     }
 
     /// Lets a request pass, as the probe if the pause is over.
-    pub(crate) fn admit(&mut self, now: Instant) -> Result<Ticket, Duration> {
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::check`].
+    pub fn admit(&mut self, now: Instant) -> Result<Ticket, Duration> {
         self.check(now)?;
         if !matches!(self.phase, Phase::Closed { .. }) {
             self.phase = Phase::HalfOpen { probing: true };
@@ -117,7 +131,7 @@ impl Breaker {
     }
 
     /// Takes note of how a request ended.
-    pub(crate) fn record(&mut self, ticket: Ticket, verdict: Verdict, now: Instant) {
+    pub fn record(&mut self, ticket: Ticket, verdict: Verdict, now: Instant) {
         if ticket.epoch != self.epoch {
             return;
         }
@@ -140,7 +154,8 @@ impl Breaker {
         }
     }
 
-    pub(crate) fn state(&self, now: Instant) -> BreakerState {
+    /// Whether requests reach the backend.
+    pub fn state(&self, now: Instant) -> BreakerState {
         match self.phase {
             Phase::Closed { .. } => BreakerState::Closed,
             Phase::Open { .. } if self.check(now).is_err() => BreakerState::Open,

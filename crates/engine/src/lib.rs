@@ -90,7 +90,7 @@ mod sync {
     pub(crate) use std::sync::{Mutex, MutexGuard};
 }
 
-pub use breaker::{BreakerConfig, BreakerState};
+pub use breaker::{Breaker, BreakerConfig, BreakerState, Ticket, Verdict};
 pub use chunk::CandleCompletionChunk;
 pub use clock::{Alarm, Clock, SystemClock};
 pub use config::{Deadlines, EngineConfig};
