@@ -112,6 +112,10 @@ pub enum ProviderError {
     /// The engine could not be set up.
     #[error("cannot set up the engine")]
     Engine(#[from] EngineError),
+    /// A remote engine cannot be reached or does not do what it is asked for.
+    #[cfg(feature = "remote")]
+    #[error(transparent)]
+    Remote(#[from] crate::remote::RemoteError),
 }
 
 impl ProviderError {

@@ -43,6 +43,8 @@ pub mod llama;
 pub mod qwen3;
 pub mod qwen3_coder;
 
+#[cfg(feature = "remote")]
+pub mod remote;
 #[cfg(feature = "demo")]
 pub mod demo;
 
@@ -56,6 +58,8 @@ pub use output::OutputFormat;
 pub use progress::{ProgressEvent, ProgressHub, ProgressListener, Silence};
 pub use qwen3::Qwen3Provider;
 pub use qwen3_coder::Qwen3CoderProvider;
+#[cfg(feature = "remote")]
+pub use remote::{RemoteConfig, RemoteProvider};
 pub use template::ChatTemplate;
 
 /// What a provider's prompt gives: chunks, and one end.
