@@ -43,6 +43,7 @@ pub(crate) fn run(full: bool) -> Result<()> {
         timed("valgrind", super::full::valgrind)?;
         timed("demo model", || super::demo::examine(&[]))?;
         timed("demo model in other implementations", super::demo::compare)?;
+        timed("demo model behind a server of llama.cpp", super::remote::compare)?;
     }
     Ok(())
 }

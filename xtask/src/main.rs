@@ -15,6 +15,7 @@ mod demo;
 mod full;
 mod neon;
 mod peers;
+mod remote;
 mod synth_model;
 mod tidy;
 

@@ -1,5 +1,7 @@
 //! The command line: what may be asked, and its reading.
 
+mod cache;
+
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -10,9 +12,11 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::{CandleCompletionParams, ToolChoice, ToolDefinition};
 use models::{CacheType, LoadOptions};
-use providers::hub::HubModel;
+use providers::remote::{RemoteConfig, Secret};
 use providers::{FAMILIES, Family};
 use serde_json::Value;
+
+pub(crate) use cache::{ListArguments, PullArguments, RemoveArguments};
 
 use crate::source::Source;
 use crate::{failure, output};
@@ -61,20 +65,27 @@ pub(crate) enum Evaluation {
 /// Which model, and how it is held.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArguments {
-    /// Model: a GGUF file, a safetensors file, a folder as published, or one of a hub, OWNER/NAME[@REVISION][:PATTERN], which
+    /// Model: a GGUF file, a safetensors file, a folder as published, or one of a hub, OWNER/NAME:PATTERN, which
     /// is downloaded unless it was before [default: the demo model that is built in]
     #[arg(long = "model", value_name = "PATH")]
     path: Option<PathBuf>,
+    /// Ask the OpenAI-compatible server at this address, which --model then names a model of; several times for replicas. The
+    /// key, if it wants one, stands in WICK_API_KEY
+    #[arg(long, value_name = "URL", conflicts_with_all = ["offline", "provider", "cache"])]
+    remote: Vec<String>,
     /// Use only models that are on this machine
     #[arg(long)]
     offline: bool,
     /// What is known of the model beyond its files: its family [default: nothing]
     #[arg(long, value_name = "FAMILY", value_parser = family)]
     provider: Option<&'static Family>,
-    /// Numbers that keys and values are kept in; f16 takes half the memory and is not exact
-    #[arg(long, value_name = "TYPE", default_value = "f32")]
-    cache: Cache,
+    /// Numbers that keys and values are kept in; f16 takes half the memory and is not exact [default: f32]
+    #[arg(long, value_name = "TYPE")]
+    cache: Option<Cache>,
 }
+
+/// The variable of the environment that holds a server's key.
+const KEY: &str = "WICK_API_KEY";
 
 /// A type of numbers in a cache.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -84,6 +95,27 @@ enum Cache {
 }
 
 impl ModelArguments {
+    /// The server that is to be asked, if one is.
+    ///
+    /// # Errors
+    ///
+    /// A name of the model that is no text.
+    pub(crate) fn remote(&self) -> anyhow::Result<Option<RemoteConfig>> {
+        let Some((first, others)) = self.remote.split_first() else {
+            return Ok(None);
+        };
+        let mut config = RemoteConfig::new(first);
+        config.endpoints.extend_from_slice(others);
+        if let Some(path) = &self.path {
+            let name = path.to_str().context("the name of the model is no text")?;
+            config.model = Some(name.to_owned());
+        }
+        if std::env::var_os(KEY).is_some_and(|key| !key.is_empty()) {
+            config.api_key = Some(Secret::from_env(KEY)?);
+        }
+        Ok(Some(config))
+    }
+
     /// The model, which has to be named where figures are computed.
     ///
     /// # Errors
@@ -98,8 +130,12 @@ impl ModelArguments {
     ///
     /// # Errors
     ///
-    /// None is named, and none is built in.
+    /// None is named, and none is built in; it is a server's.
     pub(crate) fn source(&self) -> anyhow::Result<Source> {
+        anyhow::ensure!(
+            self.remote.is_empty(),
+            "that needs the model itself, not a server; leave --remote out"
+        );
         Source::of(self.path.as_deref(), self.offline)
     }
 
@@ -111,8 +147,8 @@ impl ModelArguments {
     /// How the model is to be loaded.
     pub(crate) fn options(&self) -> LoadOptions {
         let cache = match self.cache {
-            Cache::F32 => CacheType::F32,
-            Cache::F16 => CacheType::F16,
+            None | Some(Cache::F32) => CacheType::F32,
+            Some(Cache::F16) => CacheType::F16,
         };
         LoadOptions {
             cache,
@@ -234,36 +270,6 @@ impl InspectArguments {
     pub(crate) fn source(&self) -> anyhow::Result<Source> {
         Source::of(self.path.as_deref().or(self.model.as_deref()), self.offline)
     }
-}
-
-/// `wick pull`.
-#[derive(Debug, Args)]
-pub(crate) struct PullArguments {
-    /// The model: OWNER/NAME[@REVISION][:PATTERN], the pattern being a quantization such as Q4_K_M, a glob or a file
-    #[arg(value_name = "MODEL")]
-    pub(crate) model: HubModel,
-    /// Say where it lies if it is on this machine, and fail if not
-    #[arg(long)]
-    pub(crate) offline: bool,
-}
-
-/// `wick list`.
-#[derive(Debug, Args)]
-pub(crate) struct ListArguments {
-    /// Print one JSON object for each model
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// `wick rm`.
-#[derive(Debug, Args)]
-pub(crate) struct RemoveArguments {
-    /// The model, as `wick pull` takes it; without a pattern, all of its files
-    #[arg(value_name = "MODEL")]
-    pub(crate) model: HubModel,
-    /// Do not ask
-    #[arg(long)]
-    pub(crate) yes: bool,
 }
 
 /// `wick tokenize`.

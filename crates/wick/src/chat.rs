@@ -8,10 +8,8 @@ mod command;
 mod lines;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use chat::{AgentRole, Chat, Ending, Event, Summary};
-use engine::CandleCompletionModel as _;
 use futures::StreamExt as _;
 use tokio::runtime::Runtime;
 
@@ -34,9 +32,12 @@ pub(crate) fn chat(arguments: &ChatArguments) -> anyhow::Result<ExitCode> {
         let Outcome::Done(model) = runtime.block_on(loading::load(&arguments.model))? else {
             return Ok(failure::INTERRUPTED);
         };
-        model.provider.template()?;
+        // A server says for itself what it cannot do.
+        if let Some(local) = &model.local {
+            local.template()?;
+        }
         let name = model.provider.name().to_owned();
-        let mut role = AgentRole::new(name, Arc::new(model.provider)).with_params(params);
+        let mut role = AgentRole::new(name, model.provider).with_params(params);
         if let Some(system) = &arguments.system {
             role = role.with_system_prompt(system);
         }

@@ -1,12 +1,15 @@
 //! Loading a model with progress bars on the terminal, and Ctrl-C to stop it.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use engine::CandleCompletionModel;
 use models::{Checkpoint, LoadOptions, ModelFactory};
 use providers::family::PLAIN;
 use providers::progress::bars::Bars;
+use providers::remote::{RemoteConfig, RemoteProvider};
 use providers::{Family, LocalProvider, ProgressEvent, ProgressHub};
 
 use crate::arguments::ModelArguments;
@@ -18,7 +21,9 @@ use crate::source::Source;
 
 /// A loaded model.
 pub(crate) struct Model {
-    pub(crate) provider: LocalProvider,
+    pub(crate) provider: Arc<dyn CandleCompletionModel>,
+    /// The same, where the model runs on this machine.
+    pub(crate) local: Option<LocalProvider>,
     /// How long loading took.
     pub(crate) elapsed: Duration,
 }
@@ -30,6 +35,9 @@ pub(crate) struct Model {
 /// What the provider reports.
 pub(crate) async fn load(arguments: &ModelArguments) -> anyhow::Result<Outcome<Model>> {
     let started = Instant::now();
+    if let Some(config) = arguments.remote()? {
+        return connect(config, started).await;
+    }
     let hub = ProgressHub::new();
     let bars = bars(&hub)?;
     let (source, family, options) = (arguments.source()?, arguments.family(), arguments.options());
@@ -42,10 +50,24 @@ pub(crate) async fn load(arguments: &ModelArguments) -> anyhow::Result<Outcome<M
         Outcome::Done(loaded) => {
             let provider = loaded.context("loading the model panicked")??;
             Outcome::Done(Model {
-                provider,
+                provider: Arc::new(provider.clone()),
+                local: Some(provider),
                 elapsed: started.elapsed(),
             })
         }
+    })
+}
+
+/// Asks a server what it serves.
+async fn connect(config: RemoteConfig, started: Instant) -> anyhow::Result<Outcome<Model>> {
+    let connecting = tokio::task::spawn_blocking(|| RemoteProvider::connect(config));
+    Ok(match interrupt::or_interrupt(connecting).await? {
+        Outcome::Interrupted => Outcome::Interrupted,
+        Outcome::Done(connected) => Outcome::Done(Model {
+            provider: Arc::new(connected.context("connecting panicked")??),
+            local: None,
+            elapsed: started.elapsed(),
+        }),
     })
 }
 

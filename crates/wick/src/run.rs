@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use engine::{
-    AsyncStream, CandleCompletionChunk, CandleCompletionModel as _, CandlePrompt, EngineError, FinishReason,
-    Timings, ToolCall, Usage,
+    AsyncStream, CandleCompletionChunk, CandlePrompt, EngineError, FinishReason, Timings, ToolCall, Usage,
 };
 use futures::StreamExt as _;
 use serde::Serialize;

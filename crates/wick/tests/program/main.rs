@@ -11,12 +11,16 @@ mod files;
 mod inspect;
 mod process;
 mod pulling;
+mod remote;
 mod run;
 #[cfg(unix)]
 mod terminal;
 #[allow(dead_code, reason = "it can do more than is asked of it here")]
+#[path = "../../../providers/tests/remote/server.rs"]
+mod engine_server;
+#[allow(dead_code, reason = "it can do more than is asked of it here")]
 #[path = "../../../providers/tests/hub/server.rs"]
-mod server;
+mod hub_server;
 mod tokenize;
 #[cfg(feature = "demo")]
 mod tools;

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use crate::files::Files;
+use crate::hub_server::Server;
 use crate::process::{Ended, argument, program};
-use crate::server::Server;
 
 /// Runs the program with this hub and a cache in `home`.
 fn with_hub(server: &Server, home: &Path, arguments: &[&str]) -> Ended {
