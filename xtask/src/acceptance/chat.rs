@@ -33,7 +33,8 @@ pub(crate) fn run(case: &Case, subject: &Subject, required: Required, tally: &mu
         )));
     }
     let ids = subject.provider.dialect().encode_rendered(&prompt)?;
-    if case.id.ends_with("chat-who")
+    // The contexts of the other small models have no room for the declaration of a tool.
+    if case.id.contains("kq-kimi")
         && let Some(fault) = forced_call(case, subject)?
     {
         return Ok(Outcome::Failed(fault));

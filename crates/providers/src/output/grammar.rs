@@ -359,6 +359,7 @@ impl<'a> Grammar<'a> {
         let types = Types::declared(Some(tool), key);
         if !types.has_string() {
             let mut schema = schema.clone();
+            close(&mut schema);
             adopt_definitions(&mut schema, &tool.parameters);
             self.rule(name, &inline(schema));
             return Ok(format!("{name} {}", self.literal(CLOSE)));
@@ -427,7 +428,38 @@ fn of_object(tool: &ToolDefinition) -> Value {
     if let Some(keywords) = schema.as_object_mut() {
         keywords.entry("type").or_insert("object".into());
     }
+    close(&mut schema);
     schema
+}
+
+/// Leaves objects that declare their properties no others, unless they say something about others: a model that is held
+/// to a schema would otherwise be free to make some up.
+fn close(schema: &mut Value) {
+    const OPEN: [&str; 7] = [
+        "additionalProperties",
+        "patternProperties",
+        "unevaluatedProperties",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "$ref",
+    ];
+    let Some(keywords) = schema.as_object_mut() else {
+        return;
+    };
+    if keywords.contains_key("properties") && !OPEN.iter().any(|keyword| keywords.contains_key(*keyword)) {
+        keywords.insert("additionalProperties".to_owned(), false.into());
+    }
+    for (keyword, below) in keywords {
+        match (keyword.as_str(), below) {
+            ("properties" | "$defs" | "definitions", Value::Object(named)) => {
+                named.values_mut().for_each(close);
+            }
+            ("items", one) => close(one),
+            ("anyOf" | "oneOf" | "prefixItems", Value::Array(several)) => several.iter_mut().for_each(close),
+            _ => {}
+        }
+    }
 }
 
 /// Gives a schema the definitions at the root of another that it is a part of, so that references hold.
@@ -439,10 +471,10 @@ fn adopt_definitions(schema: &mut Value, root: &Value) {
     }
 }
 
-/// JSON of a schema, without endless white space.
+/// JSON of a schema, with no white space but behind commas and colons.
 fn inline(mut schema: Value) -> String {
     if let Some(keywords) = schema.as_object_mut() {
-        let own = || json!({"whitespace_pattern": r"[\x20\x0A]{1,16}"});
+        let own = || json!({"whitespace_flexible": false, "item_separator": ", ?", "key_separator": ": ?"});
         keywords.entry("x-guidance").or_insert_with(own);
     }
     format!("%json {schema}")

@@ -330,6 +330,26 @@ fn an_answer_with_tools_may_have_to_be_json() {
 }
 
 #[test]
+fn nothing_is_made_up_beside_what_is_declared() {
+    let asked = Asked::new(named("say"));
+    for format in [OutputFormat::KimiK2, OutputFormat::Llama3, OutputFormat::Qwen3] {
+        for (json, allowed) in [
+            ("{\"text\":\"a\"}", true),
+            ("{\"text\": \"a\"}", true),
+            ("{\"text\":  \"a\"}", false),
+            ("{ \"text\": \"a\"}", false),
+            ("{\"text\": \"a\", \"more\": 1}", false),
+        ] {
+            assert_eq!(
+                asked.allows(format, &written(format, "say", json, "")),
+                allowed,
+                "{format:?} {json}"
+            );
+        }
+    }
+}
+
+#[test]
 fn reasoning_may_stand_before_a_forced_call() {
     for format in FORMATS {
         let call = written(format, "now", "{}", "");
