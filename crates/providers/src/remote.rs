@@ -11,7 +11,7 @@
 //!     endpoints: vec!["http://10.0.0.1:8000".to_owned(), "http://10.0.0.2:8000".to_owned()],
 //!     model: Some("moonshotai/Kimi-K2-Instruct".to_owned()),
 //!     api_key: Some(Secret::from_env("VLLM_API_KEY")?),
-//!     ..RemoteConfig::new("")
+//!     ..RemoteConfig::default()
 //! })?;
 //! let params = CandleCompletionParams::default();
 //! for chunk in provider.prompt(CandlePrompt::from("Hello"), &params).blocking_iter() {
@@ -138,7 +138,8 @@ impl RemoteProvider {
             .into_iter()
             .map(|base| Arc::new(Endpoint::new(base, breaker, Arc::clone(&config.engine.clock))))
             .collect();
-        let http = Arc::new(Http::new(config.api_key.clone(), config.timeouts)?);
+        let with_tls = all.iter().any(|endpoint| endpoint.base.starts_with("https:"));
+        let http = Arc::new(Http::new(config.api_key.clone(), config.timeouts, with_tls)?);
         let endpoints = Endpoints {
             all,
             retry: config.retry,

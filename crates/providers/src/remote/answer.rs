@@ -142,11 +142,12 @@ impl<'a> Answer<'a> {
         self.pieces += usize::from(out.len() > begin);
         give_tokens(tokens, index, body, out);
         match piece.finish_reason {
-            Some(reason) => {
+            // Some servers write an empty reason where there is none yet.
+            Some(reason) if !reason.is_empty() => {
                 let stop = piece.stop_reason.or(piece.matched_stop);
                 self.finish(index, &reason, stop.as_ref(), out)
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -35,11 +35,11 @@ pub struct RemoteConfig {
     pub engine: EngineConfig,
 }
 
-impl RemoteConfig {
-    /// The server at `endpoint` with every other setting at its default: up to 64 requests at once, 256 waiting.
-    pub fn new(endpoint: impl Into<String>) -> Self {
+/// No endpoint, up to 64 requests at once, 256 waiting, and the defaults of each part.
+impl Default for RemoteConfig {
+    fn default() -> Self {
         Self {
-            endpoints: vec![endpoint.into()],
+            endpoints: vec![],
             model: None,
             api_key: None,
             context_length: None,
@@ -51,6 +51,16 @@ impl RemoteConfig {
                 max_waiting: 256,
                 ..EngineConfig::default()
             },
+        }
+    }
+}
+
+impl RemoteConfig {
+    /// The server at `endpoint`, with every other setting at its default.
+    pub fn new(endpoint: impl Into<String>) -> Self {
+        Self {
+            endpoints: vec![endpoint.into()],
+            ..Self::default()
         }
     }
 

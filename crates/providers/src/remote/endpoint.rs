@@ -41,8 +41,8 @@ impl Endpoint {
         mix(conversation ^ mix(fnv(self.base.as_bytes())))
     }
 
-    /// Leave to ask it, or how long it is left alone. An attempt that nothing came of for `patience` counts as failed even
-    /// where it is given up from outside.
+    /// Leave to ask it, or how long it is left alone. An attempt that nothing came of for about `patience` counts as
+    /// failed even where it is given up from outside.
     pub(crate) fn enter(self: &Arc<Self>, patience: Option<Duration>) -> Result<Pass, Duration> {
         let now = self.clock.now();
         let ticket = self.breaker().admit(now)?;
@@ -90,7 +90,8 @@ impl Pass {
 impl Drop for Pass {
     fn drop(&mut self) {
         let had = self.endpoint.clock.now().saturating_duration_since(self.began);
-        let late = self.patience.is_some_and(|patience| had >= patience);
+        // The patience is the request's, which is a little older than the attempt.
+        let late = self.patience.is_some_and(|patience| had >= patience / 8 * 7);
         self.record(if late { Verdict::Failure } else { Verdict::Neutral });
     }
 }

@@ -30,19 +30,22 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub(crate) fn new(key: Option<Secret>, timeouts: Timeouts) -> Result<Self, RemoteError> {
+    /// A client that speaks TLS where `with_tls` says so; only then are the system's root certificates needed.
+    pub(crate) fn new(key: Option<Secret>, timeouts: Timeouts, with_tls: bool) -> Result<Self, RemoteError> {
         let authorization = key.as_ref().map(authorization).transpose()?;
         // `reqwest` takes its ciphers from the process; a program that has chosen others keeps them.
         static CIPHERS: Once = Once::new();
         CIPHERS.call_once(|| {
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let client = Client::builder()
+        let mut builder = Client::builder()
             .connect_timeout(timeouts.connect)
             // A key must not follow to wherever a server points.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(RemoteError::Client)?;
+            .redirect(reqwest::redirect::Policy::none());
+        if !with_tls {
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().map_err(RemoteError::Client)?;
         Ok(Self {
             client,
             key,

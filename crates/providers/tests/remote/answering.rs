@@ -1,14 +1,17 @@
 //! Answers as servers give them, and what is made of them.
 
+use std::time::Duration;
+
 use engine::{
     CandleCompletionChunk, CandleCompletionModel as _, CandleCompletionParams, CandlePrompt, FinishReason,
     StopCause, TokenLogprob, Usage,
 };
+use futures::StreamExt as _;
 use providers::remote::Dialect;
 use serde_json::json;
 
 use crate::server::{Server, chunk};
-use crate::{Chunks, KEY, answered, ask, ask_with, config, connect, once};
+use crate::{Chunks, KEY, answered, ask, ask_with, config, connect, once, stream};
 
 fn usage(chunks: &Chunks) -> Usage {
     match chunks.last() {
@@ -166,11 +169,13 @@ fn a_stream_without_its_last_word_has_ended_if_its_choices_have() {
     let server = Server::start(|_, _, wire| {
         wire.begin();
         wire.text("Hello");
+        // An empty reason is none.
+        wire.event(&chunk(&json!({"content": " there"}), Some("")));
         wire.event(&chunk(&json!({"content": "!"}), Some("stop")));
         wire.end();
     });
     let provider = connect(config(&[&server.address]));
-    assert_eq!(answered(&ask(&provider, "Hi")), "Hello!");
+    assert_eq!(answered(&ask(&provider, "Hi")), "Hello there!");
 }
 
 #[test]
@@ -246,4 +251,38 @@ fn log_probabilities_and_ids_of_tokens_come_with_their_text() {
         chunks.last(),
         Some(Ok(CandleCompletionChunk::Complete { seed: Some(3), .. }))
     ));
+}
+
+#[test]
+fn a_slow_reader_is_not_the_servers_fault() {
+    let server = Server::start(|_, _, wire| {
+        wire.begin();
+        for _ in 0..500 {
+            wire.text("word ");
+        }
+        wire.finish("stop");
+    });
+    let mut settings = once(&server.address);
+    settings.timeouts.between_events = Duration::from_millis(500);
+    let provider = connect(settings);
+    let mut chunks = stream(&provider, "Hi", &CandleCompletionParams::default()).blocking_iter();
+    let first = chunks.next().expect("there is a first chunk");
+    std::thread::sleep(Duration::from_millis(1_500));
+    let all: Chunks = std::iter::once(first).chain(chunks).collect();
+    assert_eq!(answered(&all), "word ".repeat(500));
+}
+
+#[test]
+fn any_runtime_may_read_an_answer_and_drop_the_provider() {
+    let server = Server::start(|_, _, wire| wire.say("Hello"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime starts");
+    let chunks: Chunks = runtime.block_on(async {
+        let provider = connect(once(&server.address));
+        let stream = stream(&provider, "Hi", &CandleCompletionParams::default());
+        drop(provider);
+        stream.collect().await
+    });
+    assert_eq!(answered(&chunks), "Hello");
 }

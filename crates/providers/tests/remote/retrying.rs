@@ -129,7 +129,7 @@ fn a_server_that_says_nothing_until_the_deadline_has_failed() {
     let provider = connect(settings);
     let params = CandleCompletionParams {
         deadlines: Deadlines {
-            first_token: Some(Duration::from_millis(100)),
+            first_token: Some(Duration::from_millis(400)),
             ..Deadlines::default()
         },
         ..Default::default()
