@@ -46,7 +46,7 @@ pub(crate) fn run(case: &Case, subject: &Subject, required: Required, tally: &mu
 fn forced_call(case: &Case, subject: &Subject) -> Result<Option<String>> {
     let schema = json!({
         "type": "object",
-        "properties": {"name": {"type": "string", "enum": ["Tim", "Lily"]}, "age": {"type": "integer", "maximum": 99}},
+        "properties": {"name": {"type": "string", "enum": ["Tim", "Lily"]}, "age": {"type": "integer", "minimum": 0, "maximum": 99}},
         "required": ["name", "age"],
         "additionalProperties": false,
     });
