@@ -41,6 +41,16 @@ impl Ended {
     }
 }
 
+/// Runs `command` to its end, without input.
+pub(crate) fn run(command: &mut Command) -> Ended {
+    let ended = command.stdin(Stdio::null()).output().expect("the program runs");
+    Ended {
+        status: ended.status,
+        stdout: ended.stdout,
+        stderr: String::from_utf8(ended.stderr).expect("complaints are UTF-8"),
+    }
+}
+
 pub(crate) fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_wick"))
 }

@@ -1,29 +1,22 @@
 //! Models of a hub, which is a server on this machine: pulled, used, listed and removed.
 
 use std::path::Path;
-use std::process::Stdio;
 
 use crate::files::Files;
 use crate::hub_server::Server;
-use crate::process::{Ended, argument, program};
+use crate::process::{Ended, argument, program, run};
 
 /// Runs the program with this hub and a cache in `home`.
 fn with_hub(server: &Server, home: &Path, arguments: &[&str]) -> Ended {
-    let ended = program()
+    let mut command = program();
+    command
         .args(arguments)
         .env("HF_ENDPOINT", server.url())
-        .env("HF_HOME", home)
-        .env_remove("HF_HUB_CACHE")
-        .env_remove("HF_TOKEN")
-        .env_remove("HF_HUB_OFFLINE")
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program runs");
-    Ended {
-        status: ended.status,
-        stdout: ended.stdout,
-        stderr: String::from_utf8(ended.stderr).expect("complaints are UTF-8"),
+        .env("HF_HOME", home);
+    for unset in ["HF_HUB_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE"] {
+        command.env_remove(unset);
     }
+    run(&mut command)
 }
 
 #[test]
@@ -41,7 +34,7 @@ fn a_model_of_a_hub_is_pulled_used_listed_and_removed() {
     assert_eq!(std::fs::read(path.trim_end()).expect("it lies there"), bytes);
     assert_eq!(wick(&["pull", "a/m:Q8_0", "--offline"]).text(), path);
 
-    let run = [
+    let answer = [
         "run",
         "--model",
         "a/m:Q8_0",
@@ -53,9 +46,9 @@ fn a_model_of_a_hub_is_pulled_used_listed_and_removed() {
         "--max-tokens",
         "4",
     ];
-    let there = wick(&[&run[..], &["--offline"]].concat()).text();
+    let there = wick(&[&answer[..], &["--offline"]].concat()).text();
     let local = files.plain();
-    let mut same = run;
+    let mut same = answer;
     same[2] = argument(&local);
     assert_eq!(wick(&same).text(), there);
     assert_eq!(server.files_asked().len(), 1);
@@ -70,7 +63,7 @@ fn a_model_of_a_hub_is_pulled_used_listed_and_removed() {
     assert!(unsure.complaint().contains("wants --yes"), "{unsure:?}");
     assert!(wick(&["rm", "a/m", "--yes"]).text().contains("a/m is gone"));
     assert_eq!(wick(&["list"]).text(), "");
-    let gone = wick(&[&run[..], &["--offline"]].concat());
+    let gone = wick(&[&answer[..], &["--offline"]].concat());
     assert!(gone.complaint().contains("is not in the cache"), "{gone:?}");
 }
 

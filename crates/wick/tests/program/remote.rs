@@ -1,11 +1,9 @@
 //! A server in the place of a model.
 
-use std::process::Stdio;
-
 use serde_json::{Value, json};
 
 use crate::engine_server::Server;
-use crate::process::{Ended, program, wick};
+use crate::process::{Ended, program, run, wick};
 
 /// A server that says hello to everybody.
 fn polite() -> Server {
@@ -19,23 +17,13 @@ fn polite() -> Server {
 }
 
 fn with_key(key: &str, arguments: &[&str]) -> Ended {
-    let ended = program()
-        .args(arguments)
-        .env("WICK_API_KEY", key)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program runs");
-    Ended {
-        status: ended.status,
-        stdout: ended.stdout,
-        stderr: String::from_utf8(ended.stderr).expect("complaints are UTF-8"),
-    }
+    run(program().args(arguments).env("WICK_API_KEY", key))
 }
 
 #[test]
 fn a_server_answers_in_the_place_of_a_model() {
     let server = polite();
-    let run = [
+    let asking = [
         "run",
         "--remote",
         &server.address,
@@ -46,10 +34,10 @@ fn a_server_answers_in_the_place_of_a_model() {
         "--max-tokens",
         "9",
     ];
-    let ended = with_key("sk-secret", &run);
+    let ended = with_key("sk-secret", &asking);
     assert_eq!(ended.text(), "Good day.");
     let record: Value =
-        serde_json::from_str(&wick(&[&run[..], &["--json"]].concat()).text()).expect("an object");
+        serde_json::from_str(&wick(&[&asking[..], &["--json"]].concat()).text()).expect("an object");
     assert_eq!(
         (&record["text"], &record["usage"]["prompt_tokens"]),
         (&json!("Good day."), &json!(11))
