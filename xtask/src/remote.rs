@@ -39,7 +39,11 @@ pub(crate) fn compare() -> Result<()> {
     let packages = [&PACKAGES[..], &[bindings.as_str()]].concat();
     let folder = root().join("target/peers/server");
     let python = peers::environment(&folder, &packages, &[("CMAKE_ARGS", "-DLLAMA_BUILD=OFF")])?;
-    cargo(&["build", "--release", "--package", "wick"], &[])?;
+    // As the step before builds it: alone it would have other features, and be built anew.
+    cargo(
+        &["build", "--release", "--package", "wick", "--package", "demo"],
+        &[],
+    )?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let server = Command::new(python)
         .args([
