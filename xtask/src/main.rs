@@ -83,6 +83,8 @@ enum Task {
     },
     /// Compares the demo model with transformers and llama.cpp, which are installed from their registry.
     DemoPeers,
+    /// Compare the demo model with itself behind llama.cpp's Python server
+    RemotePeers,
 }
 
 /// A type of numbers in a cache.
@@ -117,6 +119,7 @@ fn main() -> ExitCode {
         Task::TrainDemo { options } => demo::train(&options),
         Task::EvalDemo { options } => demo::examine(&options),
         Task::DemoPeers => demo::compare(),
+        Task::RemotePeers => remote::compare(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -25,11 +25,14 @@ const PACKAGES: [&str; 6] = [
 ];
 /// How long the server may take to start.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Prompts as the demo model's template would make them.
-const PROMPTS: [&str; 3] = [
-    "Hello!",
-    "Tell me a story about a fox in the forest.",
+/// Questions that have one answer. Where many words are about as likely, as in greetings and stories, the 8-bit activations
+/// of llama.cpp decide otherwise than exact arithmetic.
+const PROMPTS: [&str; 5] = [
     "Who are you?",
+    "What is wick?",
+    "What can you do?",
+    "Which language is this project written in?",
+    "What is a KV cache?",
 ];
 
 /// Starts the server, asks both, and ends it.
