@@ -148,12 +148,14 @@ impl Hub {
         let (commit, listed) = if self.settings.offline {
             repository.listed(model)?
         } else {
-            let told = self.http.files(model)?;
-            repository.remember(model, &told.0)?;
-            told
+            self.http.files(model)?
         };
         let Choice { files, entry } = choice::choose(model, listed)?;
-        let missing = files.iter().filter(|file| !repository.has(file));
+        let mut blobs: Vec<&HubFile> = files.iter().collect();
+        // A blob that has two names is there once.
+        blobs.sort_by(|a, b| a.blob.cmp(&b.blob));
+        blobs.dedup_by(|a, b| a.blob == b.blob);
+        let missing = blobs.iter().map(|file| repository.missing(file)).sum();
         let needs = Needs::of(&files, missing, &self.settings.cache);
         Ok(Plan {
             model: model.clone(),
@@ -186,6 +188,10 @@ impl Hub {
             }
             repository.name(&plan.commit, file)?;
         }
+        if !self.settings.offline {
+            // Not before: what was there until now stays usable until this is.
+            repository.remember(&plan.model, &plan.commit)?;
+        }
         let snapshot = repository.snapshot(&plan.commit);
         Ok(if plan.entry.is_empty() {
             snapshot
@@ -203,8 +209,8 @@ impl Hub {
         cache::list(&self.settings.cache)
     }
 
-    /// Removes what is cached of `model`: the files that its pattern means, all where it has none. Gives the bytes that
-    /// became free; a blob that another commit's file still names stays.
+    /// Removes what is cached of `model`: the files that its pattern means, all where it has none; of its revision alone,
+    /// where it names another than `main`. Gives the bytes that became free; a blob that another file still names stays.
     ///
     /// # Errors
     ///

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::model::is_path;
 use super::{HubError, HubFile, HubModel, choice};
@@ -49,6 +50,19 @@ impl Repository {
         self.blobs().join(format!("{}.incomplete", file.blob))
     }
 
+    /// Bytes of it that came before it was whole.
+    pub(super) fn partial_bytes(&self, file: &HubFile) -> u64 {
+        fs::metadata(self.partial(file)).map_or(0, |told| told.len())
+    }
+
+    /// Bytes of it that are still to come.
+    pub(super) fn missing(&self, file: &HubFile) -> u64 {
+        if self.has(file) {
+            return 0;
+        }
+        file.bytes.saturating_sub(self.partial_bytes(file))
+    }
+
     /// Whether the whole file is there.
     pub(super) fn has(&self, file: &HubFile) -> bool {
         fs::metadata(self.blob(file)).is_ok_and(|told| told.len() == file.bytes)
@@ -74,14 +88,20 @@ impl Repository {
         Ok(lock)
     }
 
-    /// Notes which commit the revision of `model` is.
+    /// Notes which commit the revision of `model` is, all of whose files are there.
     pub(super) fn remember(&self, model: &HubModel, commit: &str) -> Result<(), HubError> {
         if model.revision() == commit {
             return Ok(());
         }
         let path = self.folder.join("refs").join(model.revision());
         make(path.parent().unwrap_or(&self.folder))?;
-        fs::write(&path, commit).map_err(HubError::io(path))
+        // Renamed, so that nobody ever reads half of it.
+        let mut written = path.clone().into_os_string();
+        static WRITERS: AtomicU64 = AtomicU64::new(0);
+        let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
+        written.push(format!(".{}-{writer}", std::process::id()));
+        fs::write(&written, commit).map_err(HubError::io(&written))?;
+        fs::rename(&written, &path).map_err(HubError::io(path))
     }
 
     /// Gives a whole blob its name in the snapshot of `commit`.
@@ -102,8 +122,7 @@ impl Repository {
 
     /// The commit that the revision of `model` had, and its files that are there.
     pub(super) fn listed(&self, model: &HubModel) -> Result<(String, Vec<HubFile>), HubError> {
-        let noted = fs::read_to_string(self.folder.join("refs").join(model.revision()));
-        let commit = noted.map_or_else(|_| model.revision().to_owned(), |text| text.trim().to_owned());
+        let commit = self.commit(model);
         let snapshot = self.snapshot(&commit);
         let mut files = Vec::new();
         if is_path(&commit) {
@@ -125,32 +144,49 @@ impl Repository {
         if !self.folder.exists() {
             return Err(none());
         }
-        if model.pattern().is_none() {
+        let own = model.has_own_revision();
+        if model.pattern().is_none() && !own {
             let bytes = self.bytes();
             fs::remove_dir_all(&self.folder).map_err(HubError::io(&self.folder))?;
             let _ = fs::remove_dir_all(&self.locks);
             return Ok(bytes);
         }
-        let mut removed = false;
-        for commit in self.commits() {
-            let mut listed = Vec::new();
+        let commits = if own {
+            vec![self.commit(model)]
+        } else {
+            self.commits()
+        };
+        // All of it is known before any of it goes.
+        let mut meant = Vec::new();
+        for commit in commits {
             let snapshot = self.snapshot(&commit);
-            walk(&snapshot, &mut String::new(), &mut listed);
-            let meant = match choice::choose(model, listed) {
-                Ok(choice) => choice.files,
-                Err(HubError::NoMatch { .. }) => continue,
-                Err(error) => return Err(error),
-            };
-            for file in meant {
-                let path = snapshot.join(&file.path);
-                fs::remove_file(&path).map_err(HubError::io(&path))?;
-                removed = true;
+            let mut listed = Vec::new();
+            if is_path(&commit) {
+                walk(&snapshot, &mut String::new(), &mut listed);
             }
+            let files = match model.pattern() {
+                None => listed,
+                Some(_) => match choice::choose(model, listed) {
+                    Ok(choice) => choice.files,
+                    Err(HubError::NoMatch { .. }) => continue,
+                    Err(error) => return Err(error),
+                },
+            };
+            meant.extend(files.into_iter().map(|file| snapshot.join(file.path)));
         }
-        if !removed {
+        if meant.is_empty() {
             return Err(none());
         }
+        for path in meant {
+            fs::remove_file(&path).map_err(HubError::io(path))?;
+        }
         self.sweep()
+    }
+
+    /// The commit that the revision of `model` had when it was last downloaded; a commit is its own.
+    fn commit(&self, model: &HubModel) -> String {
+        let noted = fs::read_to_string(self.folder.join("refs").join(model.revision()));
+        noted.map_or_else(|_| model.revision().to_owned(), |text| text.trim().to_owned())
     }
 
     /// Removes whole blobs that no snapshot names; the bytes that became free.

@@ -47,6 +47,10 @@ pub(super) fn choose(model: &HubModel, listed: Vec<HubFile>) -> Result<Choice, H
             }),
         };
     };
+    // What is named to the letter is meant, whatever else the name would fit.
+    if let Some(named) = sets.iter().find(|set| set.has(pattern)) {
+        return Ok(named.choice());
+    }
     let meant: Vec<&Set<'_>> = sets.iter().filter(|set| set.is_meant(pattern)).collect();
     match meant.as_slice() {
         [one] => Ok(one.choice()),
@@ -84,7 +88,11 @@ impl Set<'_> {
         if pattern.contains(['*', '?']) {
             return paths().any(|path| matches(path, pattern));
         }
-        paths().any(|path| path == pattern) || self.name == pattern || has_word(&self.name, pattern)
+        has_word(&self.name, pattern)
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.name == path || self.files.iter().any(|file| file.path == path)
     }
 }
 
@@ -96,7 +104,11 @@ fn sets(listed: &[HubFile]) -> Vec<Set<'_>> {
         name.ends_with(".gguf") && !name.starts_with("mmproj") && !name.contains("imatrix")
     };
     for file in listed.iter().filter(is_model) {
-        let name = without_part(&file.path);
+        let whole = without_part(&file.path);
+        // A file of that name may lie beside the parts of another.
+        let is_part = whole != file.path;
+        let taken = is_part && listed.iter().any(|other| other.path == whole);
+        let name = if taken { format!("{whole} in parts") } else { whole };
         match sets.iter_mut().find(|set| set.name == name) {
             Some(set) => set.files.push(file),
             None => sets.push(Set {
@@ -223,6 +235,26 @@ mod tests {
         ] {
             let (files, entry) = chosen(Some(pattern), &QUANTS).unwrap();
             assert_eq!((entry.as_str(), files.len()), (first, parts), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_is_named_to_the_letter_is_meant() {
+        let paths = [
+            "old/m.gguf",
+            "m.gguf",
+            "a.gguf",
+            "a-00001-of-00002.gguf",
+            "a-00002-of-00002.gguf",
+        ];
+        for (pattern, entry, parts) in [
+            ("m.gguf", "m.gguf", 1),
+            ("old/m.gguf", "old/m.gguf", 1),
+            ("a.gguf", "a.gguf", 1),
+            ("a-00001-of-00002.gguf", "a-00001-of-00002.gguf", 2),
+        ] {
+            let (files, opened) = chosen(Some(pattern), &paths).unwrap();
+            assert_eq!((opened.as_str(), files.len()), (entry, parts), "{pattern}");
         }
     }
 

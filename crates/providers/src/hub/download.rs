@@ -38,9 +38,15 @@ pub(super) fn blob(
         .open(&path);
     let mut partial = opened.map_err(HubError::io(&path))?;
     let mut report = Report::new(file, progress);
+    let mut furthest = repository.partial_bytes(file);
     let fetched = http.wait(|| async {
         http.retry(cancel, async |gained: &mut bool| {
-            fetch(http, plan, file, &mut partial, &mut report, cancel, gained).await
+            let there = fetch(http, plan, file, &mut partial, &mut report, cancel).await;
+            let now = partial.metadata().map_or(0, |told| told.len());
+            // What came once before is no gain: a server that always cuts at the same place is given up.
+            *gained = now > furthest;
+            furthest = furthest.max(now);
+            there
         })
         .await
     });
@@ -63,7 +69,6 @@ async fn fetch(
     partial: &mut File,
     report: &mut Report<'_>,
     cancel: &Cancel,
-    gained: &mut bool,
 ) -> Result<(), Failed> {
     let io = |error| Failed::Final(HubError::io(file.path.as_str())(error));
     let mut there = partial.seek(SeekFrom::End(0)).map_err(io)?;
@@ -95,7 +100,6 @@ async fn fetch(
         let Some(chunk) = chunk else { break };
         partial.write_all(&chunk).map_err(io)?;
         there += chunk.len() as u64;
-        *gained = true;
         if there > file.bytes {
             break;
         }

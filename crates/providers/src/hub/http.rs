@@ -28,7 +28,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(super) struct Http {
     client: Client,
-    runtime: Runtime,
+    /// Present until this is dropped.
+    runtime: Option<Runtime>,
     endpoint: Url,
     settings: HubSettings,
 }
@@ -65,7 +66,7 @@ impl Http {
         let endpoint = Url::parse(&settings.endpoint).map_err(|error| HubError::Client(error.into()))?;
         Ok(Self {
             client,
-            runtime: runtime.map_err(|error| HubError::Client(error.into()))?,
+            runtime: Some(runtime.map_err(|error| HubError::Client(error.into()))?),
             endpoint,
             settings: settings.clone(),
         })
@@ -78,8 +79,8 @@ impl Http {
         F: Future<Output = Result<T, HubError>>,
     {
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| self.runtime.block_on(async { work().await }));
-            waiting.join().unwrap_or_else(|_| {
+            let waiting = scope.spawn(|| Some(self.runtime.as_ref()?.block_on(async { work().await })));
+            waiting.join().ok().flatten().unwrap_or_else(|| {
                 Err(HubError::Answer {
                     what: self.settings.endpoint.clone(),
                     fault: "reading it panicked".to_owned(),
@@ -273,6 +274,15 @@ impl Http {
             status @ (408 | 500..) => Failed::Again(HubError::Status { status, what }, None),
             status => Failed::Final(HubError::Status { status, what }),
         })
+    }
+}
+
+/// In the background: where a task drops it, waiting is not allowed.
+impl Drop for Http {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -36,6 +36,11 @@ impl HubModel {
         &self.revision
     }
 
+    /// Whether it names a revision of its own, and not the usual one.
+    pub(super) fn has_own_revision(&self) -> bool {
+        self.revision != MAIN
+    }
+
     /// Which of the repository's files are meant, where it says so.
     pub fn pattern(&self) -> Option<&str> {
         self.pattern.as_deref()

@@ -18,14 +18,10 @@ pub struct Needs {
 }
 
 impl Needs {
-    pub(super) fn of<'a>(
-        files: &[HubFile],
-        missing: impl Iterator<Item = &'a HubFile>,
-        cache: &Path,
-    ) -> Self {
+    pub(super) fn of(files: &[HubFile], download_bytes: u64, cache: &Path) -> Self {
         Self {
             bytes: files.iter().map(|file| file.bytes).sum(),
-            download_bytes: missing.map(|file| file.bytes).sum(),
+            download_bytes,
             disk_free: disk_free(cache),
             memory_free: memory_free(),
         }
@@ -101,7 +97,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn the_system_tells_what_there_is() {
         let folder = tempfile::tempdir().unwrap();
-        let needs = Needs::of(&[], std::iter::empty(), &folder.path().join("not/there/yet"));
+        let needs = Needs::of(&[], 0, &folder.path().join("not/there/yet"));
         assert!(
             needs.disk_free > Some(0) && needs.memory_free > Some(0),
             "{needs:?}"

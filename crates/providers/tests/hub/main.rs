@@ -389,3 +389,112 @@ fn what_is_cached_can_be_listed_and_removed() {
         Err(HubError::NotCached { .. })
     ));
 }
+
+#[test]
+fn a_revision_is_removed_alone() {
+    let bytes = noise(10);
+    let server = Server::new(&[("m.gguf", &bytes)], |asked, _| {
+        asked
+            .path
+            .contains("/revision/v1")
+            .then(|| Answer::bytes(br#"{"sha": "aaaa"}"#, None))
+            .or_else(|| {
+                let tree = asked.path.contains("/tree/aaaa");
+                let old = format!(
+                    r#"[{{"type": "file", "path": "old.gguf", "size": 3, "oid": "{}"}}]"#,
+                    "b".repeat(40)
+                );
+                tree.then(|| Answer::bytes(old.as_bytes(), None))
+            })
+            .or_else(|| {
+                asked
+                    .path
+                    .contains("/resolve/aaaa/")
+                    .then(|| Answer::bytes(b"old", None))
+            })
+    });
+    let cache = tempfile::tempdir().expect("a folder");
+    let hub = hub(&server, cache.path());
+    let path = pull(&hub, "a/m").expect("the file");
+    let old = pull(&hub, "a/m@v1").expect("the file");
+    assert_eq!(fs::read(&old).expect("it is there"), b"old");
+    assert!(matches!(
+        hub.remove(&model("a/m@v2")),
+        Err(HubError::NotCached { .. })
+    ));
+    assert_eq!(hub.remove(&model("a/m@v1")).expect("it goes"), 3);
+    assert!(!old.exists() && path.exists());
+}
+
+#[test]
+fn a_server_that_always_cuts_at_the_same_place_is_given_up() {
+    let bytes = noise(50_000);
+    let whole = bytes.clone();
+    let server = Server::new(&[("m.gguf", &bytes)], move |asked, _| {
+        let file = asked.path.contains("/resolve/");
+        file.then(|| Answer::bytes(&whole, None).cut_after(10_000))
+    });
+    let cache = tempfile::tempdir().expect("a folder");
+    let error = pull(&hub(&server, cache.path()), "a/m").expect_err("it never comes");
+    assert!(matches!(error, HubError::Network { .. }), "{error}");
+    assert!(server.files_asked().len() <= 4, "{:?}", server.files_asked());
+}
+
+#[test]
+fn what_is_there_in_part_needs_no_room_again() {
+    let bytes = noise(50_000);
+    let server = Server::usual(&[("m.gguf", &bytes)]);
+    let cache = tempfile::tempdir().expect("a folder");
+    let blobs = cache.path().join("models--a--m/blobs");
+    fs::create_dir_all(&blobs).expect("a folder");
+    fs::write(
+        blobs.join(format!("{}.incomplete", checksum(&bytes))),
+        &bytes[..30_000],
+    )
+    .expect("a file");
+    let plan = plan(&hub(&server, cache.path()), "a/m").expect("a plan");
+    assert_eq!(plan.needs().download_bytes, 20_000);
+}
+
+#[test]
+fn an_update_that_is_only_planned_leaves_what_there_is() {
+    let bytes = noise(10);
+    let server = Server::new(&[("m.gguf", &bytes)], |asked, before| {
+        let moved = asked.path.contains("/revision/main") && before > 0;
+        let empty = asked.path.contains("/tree/bbbb");
+        moved
+            .then(|| Answer::bytes(br#"{"sha": "bbbb"}"#, None))
+            .or_else(|| {
+                let new = format!(
+                    r#"[{{"type": "file", "path": "m.gguf", "size": 9, "oid": "{}"}}]"#,
+                    "c".repeat(40)
+                );
+                empty.then(|| Answer::bytes(new.as_bytes(), None))
+            })
+    });
+    let cache = tempfile::tempdir().expect("a folder");
+    let path = pull(&hub(&server, cache.path()), "a/m").expect("the file");
+    let update = plan(&hub(&server, cache.path()), "a/m").expect("a plan");
+    assert_eq!(update.commit(), "bbbb");
+    let settings = HubSettings {
+        offline: true,
+        ..settings(&server, cache.path())
+    };
+    assert_eq!(
+        pull(&Hub::new(settings).expect("a hub"), "a/m").expect("the file"),
+        path
+    );
+}
+
+#[test]
+fn a_hub_may_go_within_a_task() {
+    let server = Server::usual(&[]);
+    let cache = tempfile::tempdir().expect("a folder");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let hub = hub(&server, cache.path());
+        assert!(matches!(plan(&hub, "a/m"), Err(HubError::NoModel { .. })));
+    });
+}
