@@ -53,7 +53,8 @@ pub struct CandleCompletionParams {
     pub deadlines: Deadlines,
     /// What the model may call; names are unique. Empty: it is told of no tools, and whatever it writes is text.
     pub tools: Vec<ToolDefinition>,
-    /// Whether it calls them. A call that is forced is well-formed and valid under the schema of its tool.
+    /// Whether it calls them. A call that is forced is well-formed, with arguments of the types that
+    /// its tool declares; one of a strict tool is valid under its schema.
     pub tool_choice: ToolChoice,
     /// Whether one answer may call several tools. Absent: as many as the model likes where it decides by itself, and one
     /// where a call is forced.

@@ -49,7 +49,7 @@ impl Dialect {
             source,
         })?;
         let source = read.chat_template().or(family.template);
-        let tokenizer = read.showing(&marks(source));
+        let tokenizer = read.showing(&marks(source, family));
         let template = match source.map(ChatTemplate::parse) {
             None => Template::Absent,
             Some(Ok(template)) => Template::Parsed(template),
@@ -256,8 +256,8 @@ impl Dialect {
 }
 
 /// Names of the tokens that have to be shown for the output of a model with this template to be read.
-fn marks(template: Option<&str>) -> Vec<&'static str> {
-    let format = template.and_then(OutputFormat::of_template);
+fn marks(template: Option<&str>, family: &Family) -> Vec<&'static str> {
+    let format = template.and_then(OutputFormat::of_template).or(family.format);
     let mut marks = format.map(OutputFormat::marks).unwrap_or_default().to_vec();
     marks.extend(["<think>", "</think>"]);
     marks

@@ -8,12 +8,15 @@
 //! Lark's syntax as llguidance reads it: `<name>` is a token of that name, which no other terminal holds; a rule with a
 //! `suffix` ends where that text first stands.
 
+mod schema;
+
 use engine::{Constraint, EngineError, ToolChoice, ToolDefinition};
 use models::Tokenizer;
 use serde_json::{Value, json};
 
 use super::OutputFormat;
 use super::argument::Types;
+use schema::{adopt_definitions, close, inline, of_object};
 
 /// Which calls an answer may hold.
 #[derive(Clone, Copy, Debug)]
@@ -130,17 +133,24 @@ impl OutputFormat {
             return Ok(format!("{content} | {section}"));
         }
         if mark.is_empty() {
-            grammar.rule("TALK", "/[^\\{<](?s:.*)/");
+            // White space does not keep what follows it from being a call.
+            let space = r"[ \t\n\r\f]*";
+            grammar.rule("TALK", &format!(r"/{space}([^ \t\n\r\f{{<]|<[^|])(?s:.*)/"));
             return Ok(format!("TALK | {behind}"));
         }
-        if calls.tokenizer.mark(mark).is_some() {
-            grammar.rule("TALK", "/(?s:.+)/");
-        } else {
-            let escaped = pattern(mark);
-            grammar.rule("TALK", &format!("/(?s:.*)/ & ~/(?s:.*){escaped}(?s:.*)/"));
-        }
-        let lead = grammar.up_to("lead", mark);
+        grammar.rule("TALK", &without("/(?s:.+)/", self.openings()));
+        let lead = grammar.up_to("lead", mark, self.openings());
         Ok(format!("TALK | {lead} {behind}"))
+    }
+
+    /// What its parser takes for the beginning of calls, however it is spelled.
+    fn openings(self) -> &'static [&'static str] {
+        match self {
+            Self::KimiK2 => &["<|tool_call"],
+            Self::Qwen3 => &["<tool_call>"],
+            Self::Qwen3Coder => &["<tool_call>", "<function="],
+            Self::Llama3 => &[],
+        }
     }
 
     /// What stands around the calls of an answer.
@@ -276,14 +286,21 @@ impl<'a> Grammar<'a> {
         parts.join(" ")
     }
 
-    /// The expression of any text, then of `mark`; it may be the rule `name`.
-    fn up_to(&mut self, name: &str, mark: &str) -> String {
+    /// The expression of a text without `openings`, however they are spelled, then of `mark`, which is one of them; it may be
+    /// the rule `name`.
+    fn up_to(&mut self, name: &str, mark: &str, openings: &[&str]) -> String {
+        let any = name.to_uppercase();
         if self.tokenizer.mark(mark).is_some() {
-            let any = name.to_uppercase();
-            self.rule(&any, "/(?s:.+)/");
+            self.rule(&any, &without("/(?s:.+)/", openings));
             return format!("{any}? {mark}");
         }
-        self.rule(&format!("{name}[suffix={}]", quoted(mark)), "/(?s:.*)/");
+        let others: Vec<&str> = openings
+            .iter()
+            .copied()
+            .filter(|opening| *opening != mark && !mark.starts_with(opening))
+            .collect();
+        self.rule(&any, &without("/(?s:.*)/", &others));
+        self.rule(&format!("{name}[suffix={}]", quoted(mark)), &any);
         name.to_owned()
     }
 
@@ -300,7 +317,7 @@ impl<'a> Grammar<'a> {
             String::new()
         } else {
             self.rule("SPACE", "/[ \\n]{1,4}/");
-            format!("{} SPACE?", self.up_to("thought", "</think>"))
+            format!("{} SPACE?", self.up_to("thought", "</think>", &["</think>"]))
         };
         let start = match reasoning {
             Reasoning::Never => answer.to_owned(),
@@ -364,9 +381,8 @@ impl<'a> Grammar<'a> {
             self.rule(name, &inline(schema));
             return Ok(format!("{name} {}", self.literal(CLOSE)));
         }
-        let values = schema.get("enum").and_then(Value::as_array).cloned();
-        let values = values.or_else(|| Some(vec![schema.get("const")?.clone()]));
-        if let Some(values) = values {
+        let root = &tool.parameters;
+        if let Some(values) = schema::values(schema, root) {
             let spelled = values.iter().map(|value| match value {
                 Value::String(text) => quoted(text),
                 other => quoted(&other.to_string()),
@@ -374,8 +390,7 @@ impl<'a> Grammar<'a> {
             let spelled: Vec<String> = spelled.collect();
             return Ok(format!("({}) {}", spelled.join(" | "), self.literal(CLOSE)));
         }
-        let narrower = ["pattern", "format", "minLength", "maxLength"];
-        if let Some(keyword) = narrower.iter().find(|keyword| schema.get(**keyword).is_some())
+        if let Some(keyword) = schema::narrows(schema, root)
             && tool.strict
         {
             let what = format!("has {keyword} for {key:?}, to which bare text cannot be held");
@@ -396,16 +411,16 @@ impl<'a> Grammar<'a> {
         let expression = match content {
             Constraint::JsonSchema(schema) => inline(schema.clone()),
             Constraint::JsonObject => inline(json!({"type": "object"})),
-            Constraint::Regex(expression) => format!("/{}/", expression.replace('/', "\\/")),
-            Constraint::Choice(texts) => {
+            Constraint::Regex(expression) if !expression.is_empty() => slashed(expression),
+            Constraint::Choice(texts) if !texts.is_empty() && !texts.iter().any(String::is_empty) => {
                 let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
                 texts.join(" | ")
             }
             _ => {
                 return Err(EngineError::InvalidParameter {
                     field: "constraint",
-                    value: "a grammar, together with tools or with reasoning".to_owned(),
-                    expected: "a schema, a regular expression or a choice",
+                    value: "empty or a grammar, together with tools or with reasoning".to_owned(),
+                    expected: "a schema, a regular expression or a choice of texts, none of them empty",
                 });
             }
         };
@@ -422,67 +437,31 @@ fn unfit(tool: &ToolDefinition, what: &str) -> EngineError {
     }
 }
 
-/// The schema of a tool's arguments, which are an object.
-fn of_object(tool: &ToolDefinition) -> Value {
-    let mut schema = tool.parameters.clone();
-    if let Some(keywords) = schema.as_object_mut() {
-        keywords.entry("type").or_insert("object".into());
-    }
-    close(&mut schema);
-    schema
-}
-
-/// Leaves objects that declare their properties no others, unless they say something about others: a model that is held
-/// to a schema would otherwise be free to make some up.
-fn close(schema: &mut Value) {
-    const OPEN: [&str; 7] = [
-        "additionalProperties",
-        "patternProperties",
-        "unevaluatedProperties",
-        "allOf",
-        "anyOf",
-        "oneOf",
-        "$ref",
-    ];
-    let Some(keywords) = schema.as_object_mut() else {
-        return;
-    };
-    if keywords.contains_key("properties") && !OPEN.iter().any(|keyword| keywords.contains_key(*keyword)) {
-        keywords.insert("additionalProperties".to_owned(), false.into());
-    }
-    for (keyword, below) in keywords {
-        match (keyword.as_str(), below) {
-            ("properties" | "$defs" | "definitions", Value::Object(named)) => {
-                named.values_mut().for_each(close);
-            }
-            ("items", one) => close(one),
-            ("anyOf" | "oneOf" | "prefixItems", Value::Array(several)) => several.iter_mut().for_each(close),
-            _ => {}
-        }
-    }
-}
-
-/// Gives a schema the definitions at the root of another that it is a part of, so that references hold.
-fn adopt_definitions(schema: &mut Value, root: &Value) {
-    for definitions in ["$defs", "definitions"] {
-        if let (Some(keywords), Some(those)) = (schema.as_object_mut(), root.get(definitions)) {
-            keywords.insert(definitions.to_owned(), those.clone());
-        }
-    }
-}
-
-/// JSON of a schema, with no white space but behind commas and colons.
-fn inline(mut schema: Value) -> String {
-    if let Some(keywords) = schema.as_object_mut() {
-        let own = || json!({"whitespace_flexible": false, "item_separator": ", ?", "key_separator": ": ?"});
-        keywords.entry("x-guidance").or_insert_with(own);
-    }
-    format!("%json {schema}")
-}
-
 /// A string of Lark is written as one of JSON.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
+}
+
+/// An expression in slashes, those in it escaped unless they are.
+fn slashed(expression: &str) -> String {
+    let (mut text, mut escaped) = ("/".to_owned(), false);
+    for c in expression.chars() {
+        if c == '/' && !escaped {
+            text.push('\\');
+        }
+        text.push(c);
+        escaped = c == '\\' && !escaped;
+    }
+    text.push('/');
+    text
+}
+
+/// The terminal `any`, less the texts that hold one of these.
+fn without(any: &str, held: &[&str]) -> String {
+    let less = held
+        .iter()
+        .map(|held| format!(" & ~/(?s:.*){}(?s:.*)/", pattern(held)));
+    less.fold(any.to_owned(), |terminal, less| terminal + &less)
 }
 
 /// A text as a regular expression.

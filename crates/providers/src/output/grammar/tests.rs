@@ -383,3 +383,104 @@ fn a_schema_that_bare_text_cannot_be_held_to_is_refused() {
     );
     assert!(asked.constraint(OutputFormat::Qwen3).unwrap().is_some());
 }
+
+#[test]
+fn a_call_that_is_spelled_is_no_talk() {
+    let mut asked = Asked::new(ToolChoice::Auto);
+    asked.tools[0].strict = true;
+    let bad = |format, before: &str| {
+        let tags = tag("room", "hall") + &tag("on", "1");
+        before.to_owned() + &written(format, "set_light", "{\"room\": \"hall\", \"on\": 1}", &tags)
+    };
+    let (tokenizer, end) = vocabulary(true);
+    let compiler = ConstraintCompiler::new(&tokenizer, tokenizer.vocab_size()).unwrap();
+    for format in FORMATS {
+        let constraint = asked
+            .constraint_for(format, &tokenizer)
+            .unwrap()
+            .expect("a constraint");
+        let before = ["\n", " \n", ""];
+        let mut texts: Vec<String> = before.iter().map(|before| bad(format, before)).collect();
+        if format == OutputFormat::Qwen3Coder {
+            texts.push(texts[0].replace("<tool_call>\n", ""));
+        }
+        if format == OutputFormat::KimiK2 {
+            texts.push(texts[0].replace("<|tool_calls_section_begin|>", ""));
+        }
+        for text in texts {
+            let mut guard = compiler.compile(&constraint).unwrap();
+            // Every byte is a token of its own here, and the first of that name.
+            let spelled = text.bytes().all(|byte| {
+                let token = tokenizer.token_id(letter(byte).encode_utf8(&mut [0; 4])).unwrap();
+                let mask = guard.mask(&[end], true).unwrap();
+                let allowed = mask[token as usize / 32] >> (token % 32) & 1 == 1;
+                allowed && guard.take(token).is_ok()
+            });
+            assert!(!spelled, "{format:?} {text:?}");
+        }
+        assert!(asked.allows(format, "\n Good day. <b>"), "{format:?}");
+    }
+    assert!(asked.allows(OutputFormat::Llama3, "<b>"));
+}
+
+#[test]
+fn a_string_is_held_to_what_its_schema_refers_to() {
+    let unit = json!({"type": "object", "required": ["unit", "note"], "properties": {
+        "unit": {"$ref": "#/$defs/Unit"},
+        "note": {"anyOf": [{"const": "none"}, {"type": "null"}]},
+    }, "$defs": {"Unit": {"type": "string", "enum": ["c", "f"]}}});
+    let asked = |schema: Value| Asked {
+        tools: vec![ToolDefinition::new("say", schema).with_strict(true)],
+        ..Asked::new(ToolChoice::Required)
+    };
+    for (unit_said, note, allowed) in [
+        ("c", "none", true),
+        ("f", "null", true),
+        ("k", "none", false),
+        ("c", "x", false),
+    ] {
+        let text = written(
+            OutputFormat::Qwen3Coder,
+            "say",
+            "",
+            &(tag("unit", unit_said) + &tag("note", note)),
+        );
+        assert_eq!(
+            asked(unit.clone()).allows(OutputFormat::Qwen3Coder, &text),
+            allowed,
+            "{text}"
+        );
+    }
+    for schema in [
+        json!({"anyOf": [{"type": "string", "maxLength": 5}, {"type": "null"}]}),
+        json!({"anyOf": [{"enum": ["a"]}, {"type": "integer"}]}),
+        json!({"allOf": [{"type": "string"}, {"pattern": "a"}]}),
+    ] {
+        let asked = asked(json!({"type": "object", "properties": {"text": schema}}));
+        let error = asked
+            .constraint(OutputFormat::Qwen3Coder)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("bare text cannot be held"), "{error}");
+    }
+}
+
+#[test]
+fn content_may_hold_slashes_and_must_not_be_empty() {
+    let asked = |content| Asked {
+        content: Some(content),
+        ..Asked::new(ToolChoice::Auto)
+    };
+    for expression in ["a/b", r"a\/b", r"a[/]b"] {
+        let regex = asked(Constraint::Regex(expression.to_owned()));
+        assert!(regex.allows(OutputFormat::Qwen3, "a/b"), "{expression}");
+        assert!(!regex.allows(OutputFormat::Qwen3, "a"), "{expression}");
+    }
+    for empty in [
+        Constraint::Regex(String::new()),
+        Constraint::Choice(vec![]),
+        Constraint::Choice(vec!["a".to_owned(), String::new()]),
+    ] {
+        assert!(asked(empty).constraint(OutputFormat::Qwen3).is_err());
+    }
+}
