@@ -169,6 +169,13 @@ impl CandleCompletionParams {
         if *choice == ToolChoice::Required && self.tools.is_empty() {
             return invalid("\"required\"".to_owned(), "tools to choose from");
         }
+        if let (Some(parallel), true) = (self.parallel_tool_calls, self.tools.is_empty()) {
+            return Err(EngineError::InvalidParameter {
+                field: "parallel_tool_calls",
+                value: format!("{parallel} without tools"),
+                expected: "tools to call",
+            });
+        }
         if self.constraint.is_some() && choice.is_forced() {
             return invalid("forced together with a constraint".to_owned(), "one of the two");
         }
@@ -347,6 +354,14 @@ mod tests {
             "tool_choice is forced together with a constraint, expected one of the two"
         );
         assert!(params(vec![tool()], ToolChoice::None).declared_tools().is_empty());
+        let alone = CandleCompletionParams {
+            parallel_tool_calls: Some(false),
+            ..params(vec![], ToolChoice::Auto)
+        };
+        assert_eq!(
+            message(&alone),
+            "parallel_tool_calls is false without tools, expected tools to call"
+        );
     }
 
     #[test]

@@ -145,7 +145,8 @@ impl Dialect {
     ///
     /// # Errors
     ///
-    /// Those of [`Self::render_with`]; where there are tools, also those of [`Self::output_format`].
+    /// Those of [`Self::render_with`]; [`ProviderError::UnreadVariable`] for the first variable that the template does not
+    /// name; where there are tools, also those of [`Self::output_format`].
     pub fn render_for(
         &self,
         messages: &[Message],
@@ -154,6 +155,13 @@ impl Dialect {
         let mut further: Variables = params.template_variables.clone();
         if let Some(effort) = &params.reasoning_effort {
             further.insert("reasoning_effort".to_owned(), effort.as_str().into());
+        }
+        let source = self.template()?.source();
+        if let Some(name) = further.keys().find(|name| !names(source, name)) {
+            return Err(ProviderError::UnreadVariable {
+                path: self.path.clone(),
+                name: name.clone(),
+            });
         }
         let tools = params.declared_tools();
         // A template takes an empty list of tools for tools.
@@ -261,4 +269,26 @@ fn marks(template: Option<&str>, family: &Family) -> Vec<&'static str> {
     let mut marks = format.map(OutputFormat::marks).unwrap_or_default().to_vec();
     marks.extend(["<think>", "</think>"]);
     marks
+}
+
+/// Whether `name` stands in a template as a word.
+fn names(source: &str, name: &str) -> bool {
+    let of_word = |c: char| c.is_alphanumeric() || c == '_';
+    !name.is_empty()
+        && source.match_indices(name).any(|(at, _)| {
+            let (before, behind) = (source.get(..at), source.get(at + name.len()..));
+            !before.unwrap_or_default().ends_with(of_word) && !behind.unwrap_or_default().starts_with(of_word)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_a_word_of_its_template() {
+        let source = "{% if enable_thinking is defined %}{{ my_effort }}{% endif %}";
+        assert!(names(source, "enable_thinking") && names(source, "my_effort"));
+        assert!(!names(source, "thinking") && !names(source, "effort") && !names(source, ""));
+    }
 }

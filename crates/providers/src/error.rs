@@ -84,6 +84,14 @@ pub enum ProviderError {
         #[source]
         source: Arc<ProviderError>,
     },
+    /// The model's chat template does not read a variable that it is given: leave it out.
+    #[error("the chat template of {} does not read {name:?}", path.display())]
+    UnreadVariable {
+        /// The file or folder.
+        path: PathBuf,
+        /// The variable.
+        name: String,
+    },
     /// The model's chat template declares no tools: ask without them.
     #[error("the chat template of {} does not declare tools, so the model takes none", path.display())]
     TemplateWithoutTools {

@@ -123,6 +123,19 @@ impl ModelArguments {
     /// None is named.
     pub(crate) fn named(&self) -> anyhow::Result<Source> {
         anyhow::ensure!(self.path.is_some(), "name a model with --model PATH");
+        self.bare()
+    }
+
+    /// The model where nothing but its weights is used.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::source`], and a family, which would change nothing.
+    pub(crate) fn bare(&self) -> anyhow::Result<Source> {
+        anyhow::ensure!(
+            self.provider.is_none(),
+            "that uses the weights alone, which no family changes; leave --provider out"
+        );
         self.source()
     }
 
@@ -254,10 +267,10 @@ pub(crate) struct InspectArguments {
     pub(crate) json: bool,
     /// Print the prompt that the model would be given for a chat: a JSON array of messages in a file, or an object with
     /// `messages` and, where there are some, `tools`, `tool_choice`, `reasoning_effort` and `chat_template_kwargs`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
     pub(crate) render: Option<PathBuf>,
     /// The family whose template serves where the model has none
-    #[arg(long, value_name = "FAMILY", value_parser = family)]
+    #[arg(long, value_name = "FAMILY", value_parser = family, requires = "render")]
     pub(crate) provider: Option<&'static Family>,
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
     }
     let workload = Workload::of(arguments);
     let begun = Instant::now();
-    let checkpoint = arguments.model.source()?.open()?;
+    let checkpoint = arguments.model.bare()?.open()?;
     let options = arguments.model.options();
     let plan = ModelFactory::plan(&checkpoint, options)?;
     workload.check(&plan.capabilities)?;

@@ -93,6 +93,10 @@ fn provider(
         }
         #[cfg(feature = "demo")]
         Source::Demo => {
+            anyhow::ensure!(
+                family.is_none(),
+                "the demo model is of a family of its own; leave --provider out"
+            );
             let provider = providers::demo::load(options, hub)?;
             failure::complain(DEMO);
             Ok(provider)

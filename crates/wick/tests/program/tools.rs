@@ -122,3 +122,56 @@ fn the_prompt_of_a_chat_can_be_looked_at() {
     let ended = wick(&["inspect", "demo", "--render", argument(&typo)]);
     assert!(ended.complaint().contains("unknown field `tool`"), "{ended:?}");
 }
+
+#[test]
+fn what_would_be_ignored_is_refused() {
+    let files = Files::new();
+    let (model, text) = (files.plain(), files.bytes("text.txt", b"a b c"));
+    let chat = files.bytes("chat.json", br#"[{"role": "user", "content": "Hi"}]"#);
+    for (arguments, said) in [
+        (
+            &["bench", "--model", argument(&model), "--provider", "llama"][..],
+            "leave --provider out",
+        ),
+        (
+            &[
+                "eval",
+                "perplexity",
+                "--model",
+                argument(&model),
+                "--file",
+                argument(&text),
+                "--provider",
+                "llama",
+            ],
+            "leave --provider out",
+        ),
+        (
+            &["run", "--prompt", "x", "--provider", "llama"],
+            "leave --provider out",
+        ),
+        (
+            &["run", "--prompt", "x", "--reasoning-effort", "low"],
+            "does not read \"reasoning_effort\"",
+        ),
+        (
+            &["run", "--prompt", "x", "--template-variable", "mood=1"],
+            "does not read \"mood\"",
+        ),
+        (
+            &["run", "--prompt", "x", "--parallel-tool-calls", "false"],
+            "without tools",
+        ),
+        (
+            &["inspect", "demo", "--json", "--render", argument(&chat)],
+            "cannot be used with",
+        ),
+        (&["inspect", "demo", "--provider", "llama"], "--render"),
+    ] {
+        let ended = wick(arguments);
+        assert!(
+            !ended.status.success() && ended.stderr.contains(said),
+            "{ended:?}"
+        );
+    }
+}
