@@ -117,6 +117,11 @@ impl Admission {
         }
     }
 
+    /// Whether a request for vectors waits.
+    pub(crate) fn has_embedding(&self) -> bool {
+        !self.door().embeddings.is_empty()
+    }
+
     /// The sequence that has waited longest.
     pub(crate) fn next(&self) -> Option<Sequence> {
         self.door().waiting.pop_front()

@@ -7,6 +7,7 @@
 //! the first that [aborts](Sender::abort) it.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -128,9 +129,14 @@ impl<T> Sender<T> {
             count(&mut state.senders);
             state.reader.take()
         };
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        wake(reader);
+    }
+}
+
+/// Wakes a reader; one that panics when it is woken is no concern of the worker's, which has others to serve.
+fn wake(reader: Option<Waker>) {
+    if let Some(reader) = reader {
+        let _ = catch_unwind(AssertUnwindSafe(|| reader.wake()));
     }
 }
 
@@ -144,9 +150,7 @@ impl<T> Drop for Sender<T> {
             state.senders = state.senders.saturating_sub(1);
             state.reader.take()
         };
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        wake(reader);
     }
 }
 

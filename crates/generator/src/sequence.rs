@@ -406,7 +406,13 @@ impl Sequence {
     /// are: how fast it reads must not change what it reads.
     fn forced(&mut self) -> Vec<u32> {
         match &mut self.guard {
-            Some(guard) if self.logprobs.is_none() && self.chain.mu().is_none() => guard.forced(),
+            Some(guard) if self.logprobs.is_none() && self.chain.mu().is_none() => {
+                let mut forced = guard.forced();
+                // What would end the text where it must not is left to the mask, which forbids it.
+                let ends = |token: &u32| self.ends.binary_search(token).is_ok();
+                forced.truncate(forced.iter().position(ends).unwrap_or(forced.len()));
+                forced
+            }
             _ => Vec::new(),
         }
     }

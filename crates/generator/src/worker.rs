@@ -51,6 +51,7 @@ pub(crate) struct Worker {
     embedded: bool,
     /// Reused from step to step.
     picks: Vec<Pick>,
+    shares: Vec<usize>,
     step: Step,
     logits: Logits,
     /// A row that several choices draw from, reused.
@@ -86,6 +87,7 @@ impl Worker {
             embedding: None,
             embedded: false,
             picks: Vec::new(),
+            shares: Vec::new(),
             logits: Logits::new(),
             row: Vec::new(),
         }
@@ -96,8 +98,9 @@ impl Worker {
         let _farewell = Farewell(Arc::clone(&self.admission));
         loop {
             self.sweep();
-            self.take_up_embedding();
-            self.take_up();
+            if !self.take_up_embedding() {
+                self.take_up();
+            }
             let (stepped, embedded) = (self.run_step(), self.embed());
             if stepped || embedded {
                 continue;
@@ -130,23 +133,33 @@ impl Worker {
         self.admission.sweep(now);
     }
 
-    /// Begins the next request for vectors where none is being run and there is room beside what runs.
-    fn take_up_embedding(&mut self) {
+    /// Begins the next request for vectors where none is being run and there is room beside what runs, or can be made as
+    /// it is for sequences. Says whether one waits whose turn it is: until it has begun, no sequence is taken up.
+    fn take_up_embedding(&mut self) -> bool {
         let turn = std::mem::take(&mut self.embedded) && self.has_candidate();
         if turn || self.embedding.is_some() {
-            return;
+            return false;
         }
-        let slots: usize = self.running.iter().map(Sequence::width).sum();
-        let bytes = self
-            .running
-            .iter()
-            .map(Sequence::cache_bytes)
-            .fold(0, usize::saturating_add);
-        let (alone, room) = (self.running.is_empty(), slots < self.slots);
-        let most = self.cache_bytes;
-        self.embedding = self.admission.next_embedding(|embedding| {
-            alone || (room && bytes.saturating_add(embedding.cache_bytes()) <= most)
-        });
+        while self.admission.has_embedding() {
+            let slots: usize = self.running.iter().map(Sequence::width).sum();
+            let bytes = self
+                .running
+                .iter()
+                .map(Sequence::cache_bytes)
+                .fold(0, usize::saturating_add);
+            let (alone, room) = (self.running.is_empty(), slots < self.slots);
+            let most = self.cache_bytes;
+            self.embedding = self.admission.next_embedding(|embedding| {
+                alone || (room && bytes.saturating_add(embedding.cache_bytes()) <= most)
+            });
+            if self.embedding.is_some() {
+                return false;
+            }
+            if !self.set_one_aside() {
+                return self.admission.has_embedding();
+            }
+        }
+        false
     }
 
     /// Runs a chunk of the request for vectors; `false` if there is none.
@@ -291,25 +304,25 @@ impl Worker {
     /// guessed of its next ones; in order and bounded what prefills.
     fn pick(&mut self) {
         self.picks.clear();
-        let mut chunk = self.prefill_chunk;
+        share(&self.running, self.prefill_chunk, &mut self.shares);
         // Guesses are cheap while the weights are what a step waits for, and compete with others beyond.
         let guessed = GUESSED / self.running.len().max(1);
-        for (slot, sequence) in self.running.iter_mut().enumerate() {
+        for (slot, (sequence, &shared)) in self.running.iter_mut().zip(&self.shares).enumerate() {
             let pending = sequence.pending();
             if pending == 0 || !sequence.has_room() {
                 continue;
             }
             let (tokens, rows, draws) = if sequence.scores() {
-                let tokens = pending.min(chunk);
-                chunk -= tokens;
-                (tokens, tokens, (tokens == pending).then(|| tokens - 1))
-            } else if pending > 1 && sequence.is_decoding() && pending <= FORCED {
-                (pending, 1, Some(0))
+                (
+                    shared,
+                    shared,
+                    (shared == pending).then(|| shared.saturating_sub(1)),
+                )
+            } else if prefills(sequence) {
+                let draws = shared == pending;
+                (shared, usize::from(draws), draws.then_some(0))
             } else if pending > 1 {
-                let tokens = pending.min(chunk);
-                chunk -= tokens;
-                let draws = tokens == pending;
-                (tokens, usize::from(draws), draws.then_some(0))
+                (pending, 1, Some(0))
             } else {
                 let tokens = pending + sequence.guess(guessed);
                 (tokens, tokens, Some(0))
@@ -400,6 +413,37 @@ impl Worker {
             if let Some(sequence) = self.running.get_mut(pick.slot) {
                 sequence.fail(error.clone());
             }
+        }
+    }
+}
+
+/// Whether a sequence has tokens to run that are run as a prompt is, in chunks.
+fn prefills(sequence: &Sequence) -> bool {
+    let pending = sequence.pending();
+    let whole = sequence.is_decoding() && pending <= FORCED;
+    sequence.has_room() && (sequence.scores() && pending > 0 || pending > 1 && !whole)
+}
+
+/// Shares the `chunk` prompt tokens of a step: as many to each sequence that has some to run, and what one does not need to
+/// the others in their order. So a short prompt does not wait until a long one has been run.
+///
+/// * `shares`: becomes one for each of `running`, 0 where none is wanted.
+fn share(running: &[Sequence], chunk: usize, shares: &mut Vec<usize>) {
+    let wanting = running.iter().filter(|sequence| prefills(sequence)).count();
+    let fair = (chunk / wanting.max(1)).max(1);
+    let mut left = chunk;
+    shares.clear();
+    shares.extend(running.iter().map(|sequence| {
+        let wanted = if prefills(sequence) { sequence.pending() } else { 0 };
+        let share = wanted.min(fair).min(left);
+        left -= share;
+        share
+    }));
+    for (sequence, share) in running.iter().zip(shares) {
+        if prefills(sequence) {
+            let more = (sequence.pending() - *share).min(left);
+            *share += more;
+            left -= more;
         }
     }
 }

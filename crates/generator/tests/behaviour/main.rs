@@ -11,6 +11,7 @@ mod company;
 mod constraining;
 mod deadlines;
 mod drafting;
+mod embedding;
 mod ending;
 mod failing;
 mod keeping;
