@@ -98,6 +98,17 @@ impl Checkpoint {
         Ok(Some(config))
     }
 
+    /// Whether a folder says, in the way of sentence-transformers, how its hidden states become an embedding.
+    pub fn has_pooling_config(&self) -> bool {
+        match &self.source {
+            Source::Gguf(_) => false,
+            Source::Safetensors { tensors, .. } => {
+                let folder = tensors.folder();
+                folder.join("modules.json").exists() || folder.join("1_Pooling").exists()
+            }
+        }
+    }
+
     /// The GGUF file, if the model lies in one.
     pub fn gguf(&self) -> Option<&GgufFile> {
         match &self.source {

@@ -18,7 +18,7 @@ use engine::{
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 use generator::{Pooling, PromptInput, SpecialTokens, TextEmbeddings, TextGenerator};
-use models::{Checkpoint, LoadOptions, ModelFactory};
+use models::{Checkpoint, LoadOptions, ModelFactory, Tokenizer};
 
 use crate::dialect::Dialect;
 use crate::error::ProviderError;
@@ -43,8 +43,8 @@ struct Loaded {
     generator: TextGenerator,
     engine: Engine,
     special: SpecialTokens,
-    pooling: Pooling,
-    embeds: bool,
+    /// `None` where it makes none.
+    vectors: Option<Vectors>,
 }
 
 impl std::fmt::Debug for LocalProvider {
@@ -162,7 +162,8 @@ impl LocalProvider {
             });
         })
         .map_err(failed)?;
-        let embeds = model.capabilities().hidden;
+        let hidden = model.capabilities().hidden;
+        let vectors = Vectors::of(checkpoint, dialect.tokenizer()).filter(|_| hidden);
         let name = name_of(checkpoint);
         let special = SpecialTokens {
             eos: dialect.ends(checkpoint).map_err(failed)?,
@@ -179,8 +180,7 @@ impl LocalProvider {
                 generator,
                 engine,
                 special,
-                pooling: pooling(checkpoint),
-                embeds,
+                vectors,
             }),
         })
     }
@@ -325,16 +325,31 @@ impl CandleCompletionModel for LocalProvider {
         let chat = self.template().is_ok();
         Capabilities::local(chat)
             .with_tools(self.output_format().is_ok())
-            .with_embeddings(self.loaded.embeds)
+            .with_embeddings(self.loaded.vectors.is_some())
     }
 
     fn embed(&self, texts: Vec<String>) -> BoxFuture<'static, Result<Embeddings, EngineError>> {
-        if !self.loaded.embeds {
+        let Some(Vectors { pooling, end }) = self.loaded.vectors else {
             let provider = self.loaded.name.clone();
             return ready(Err(EngineError::EmbeddingsUnsupported { provider })).boxed();
-        }
-        let texts = texts.into_iter().map(PromptInput::Text).collect();
-        let rows = self.loaded.generator.embed(texts, self.loaded.pooling);
+        };
+        let encode = |text: &String| {
+            let mut ids = self.dialect().encode_rendered(text)?;
+            if ids.is_empty() {
+                return Err(EngineError::EmptyPrompt);
+            }
+            if let Some(end) = end
+                && ids.last() != Some(&end)
+            {
+                ids.push(end);
+            }
+            Ok(PromptInput::Tokens(ids))
+        };
+        let texts = match texts.iter().map(encode).collect::<Result<_, EngineError>>() {
+            Ok(texts) => texts,
+            Err(error) => return ready(Err(error)).boxed(),
+        };
+        let rows = self.loaded.generator.embed(texts, pooling);
         rows.map(|told| {
             let TextEmbeddings { mut rows, tokens } = told?;
             for row in &mut rows {
@@ -363,21 +378,36 @@ fn normalize(row: &mut [f32]) {
     }
 }
 
-/// How the file says that hidden states become a vector: `pooling_type` of its architecture, where 1 is the mean, 2 the
-/// first and 3 the last; the mean where it says nothing.
-fn pooling(checkpoint: &Checkpoint) -> Pooling {
-    let told = checkpoint.gguf().and_then(|file| {
-        let metadata = file.metadata();
-        let architecture = metadata.str("general.architecture").ok()?;
-        metadata
-            .u32_opt(&format!("{architecture}.pooling_type"))
-            .ok()
-            .flatten()
-    });
-    match told {
-        Some(2) => Pooling::First,
-        Some(3) => Pooling::Last,
-        _ => Pooling::Mean,
+/// How a text becomes a vector.
+#[derive(Clone, Copy, Debug)]
+struct Vectors {
+    pooling: Pooling,
+    /// What the model wants behind a text.
+    end: Option<u32>,
+}
+
+impl Vectors {
+    /// What the file says: `pooling_type` of its architecture, where 1 is the mean, 2 the first and 3 the last, and the mean
+    /// where it says nothing; and whether texts end with the end token. `None` where it asks for something else, which
+    /// vectors of the usual kind must not be taken for.
+    fn of(checkpoint: &Checkpoint, tokenizer: &Tokenizer) -> Option<Self> {
+        if checkpoint.has_pooling_config() {
+            return None;
+        }
+        let (mut pooling, mut end) = (Pooling::Mean, None);
+        if let Some(file) = checkpoint.gguf() {
+            let metadata = file.metadata();
+            let architecture = metadata.str("general.architecture").ok()?;
+            pooling = match metadata.u32_opt(&format!("{architecture}.pooling_type")).ok()? {
+                None | Some(1) => Pooling::Mean,
+                Some(2) => Pooling::First,
+                Some(3) => Pooling::Last,
+                Some(_) => return None,
+            };
+            let ends = metadata.bool_opt("tokenizer.ggml.add_eos_token").ok()?;
+            end = tokenizer.eos().filter(|_| ends == Some(true));
+        }
+        Some(Self { pooling, end })
     }
 }
 

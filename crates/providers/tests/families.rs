@@ -19,6 +19,11 @@ use tempfile::TempDir;
 
 /// A small model without a chat template, and with room for the declarations of tools.
 fn written(shape: Shape) -> (TempDir, PathBuf) {
+    written_with(shape, |_| {})
+}
+
+/// The same, with more in its metadata.
+fn written_with(shape: Shape, more: impl FnOnce(&mut GgufWriter<'_>)) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let (source, path) = (
         folder.path().join("source.gguf"),
@@ -34,6 +39,7 @@ fn written(shape: Shape) -> (TempDir, PathBuf) {
             writer.metadata(key, value.clone());
         }
     }
+    more(&mut writer);
     for tensor in file.tensors() {
         let TensorKind::Known(kind) = tensor.kind else {
             panic!("{} has an unknown type", tensor.name)
@@ -165,6 +171,41 @@ fn texts_become_vectors_of_length_one_alone_or_in_company() {
         embed(&["a tree"]).expect("a vector").vectors[0],
         together.vectors[0]
     );
+}
+
+#[test]
+fn a_file_says_how_its_texts_become_vectors() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let vector = |more: &dyn Fn(&mut GgufWriter<'_>)| {
+        let (_folder, path) = written_with(Shape::TinyQwen3, more);
+        let provider =
+            Qwen3Provider::load(&path, LoadOptions::default(), &ProgressHub::new()).expect("it loads");
+        let told = runtime.block_on(provider.embed(vec!["a tree".to_owned()]));
+        assert_eq!(told.is_ok(), provider.capabilities().embeddings);
+        told
+    };
+    let pooled = |kind: u32| {
+        vector(&move |file| {
+            file.metadata("qwen3.pooling_type", kind);
+        })
+    };
+    let usual = vector(&|_| {}).expect("a vector");
+    assert_eq!(pooled(1).expect("a vector"), usual);
+    let (first, last) = (pooled(2).expect("a vector"), pooled(3).expect("a vector"));
+    assert!(first != usual && last != usual && first != last);
+    assert!(matches!(
+        pooled(4),
+        Err(EngineError::EmbeddingsUnsupported { .. })
+    ));
+    let ended = vector(&|file| {
+        file.metadata("qwen3.pooling_type", 3u32)
+            .metadata("tokenizer.ggml.add_eos_token", true);
+    })
+    .expect("a vector");
+    assert_eq!(ended.prompt_tokens, last.prompt_tokens + 1);
+    assert_ne!(ended.vectors, last.vectors);
 }
 
 #[test]
