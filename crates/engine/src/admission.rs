@@ -46,6 +46,8 @@ impl Admission {
 
     /// Takes a permit, or a place in the queue whose turn wakes `cx`.
     pub(crate) fn enter(self: &Arc<Self>, cx: &mut Context<'_>) -> Entry {
+        // A waker is the caller's code: it is cloned and dropped outside the lock.
+        let waker = cx.waker().clone();
         let mut queue = self.lock();
         if queue.running < self.max_running {
             queue.running += 1;
@@ -58,7 +60,7 @@ impl Admission {
         }
         let id = queue.next_place;
         queue.next_place += 1;
-        queue.waiting.push_back((id, cx.waker().clone()));
+        queue.waiting.push_back((id, waker));
         Entry::Waiting(Place {
             admission: Arc::clone(self),
             id,
@@ -114,6 +116,7 @@ pub(crate) struct Place {
 impl Place {
     /// Waits for this place's turn. Not to be polled again once ready.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Permit> {
+        let mut latest = cx.waker().clone();
         let mut queue = self.admission.lock();
         if take(&mut queue.granted, self.id) {
             self.left = true;
@@ -122,7 +125,7 @@ impl Place {
             });
         }
         if let Some((_, waker)) = queue.waiting.iter_mut().find(|(id, _)| *id == self.id) {
-            waker.clone_from(cx.waker());
+            std::mem::swap(waker, &mut latest);
         }
         Poll::Pending
     }
@@ -133,11 +136,15 @@ impl Drop for Place {
         if self.left {
             return;
         }
-        let granted = {
+        let (waiting, granted) = {
             let mut queue = self.admission.lock();
-            queue.waiting.retain(|(id, _)| *id != self.id);
-            take(&mut queue.granted, self.id)
+            let at = queue.waiting.iter().position(|(id, _)| *id == self.id);
+            (
+                at.and_then(|at| queue.waiting.remove(at)),
+                take(&mut queue.granted, self.id),
+            )
         };
+        drop(waiting);
         if granted {
             self.admission.release();
         }
@@ -274,6 +281,37 @@ mod tests {
         drop(first);
         assert_eq!(wakes.count(), 1);
         assert!(poll(&mut second, &wakes).is_ready());
+    }
+
+    /// Looks at the queue when it is dropped, as a waker may that holds a stream of the same engine.
+    struct Looks(Arc<Admission>);
+
+    impl Wake for Looks {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            assert!(self.0.queue.try_lock().is_ok(), "dropped under the lock");
+        }
+    }
+
+    #[test]
+    fn wakers_are_dropped_outside_the_lock() {
+        let admission = Admission::new(1, 1);
+        let running = permit(&admission);
+        let looks = || Waker::from(Arc::new(Looks(Arc::clone(&admission))));
+        let Entry::Waiting(mut place) = admission.enter(&mut Context::from_waker(&looks())) else {
+            panic!("admitted")
+        };
+        assert!(place.poll(&mut Context::from_waker(&looks())).is_pending());
+        assert!(place.poll(&mut Context::from_waker(&looks())).is_pending());
+        drop(place);
+        assert!(matches!(
+            admission.enter(&mut Context::from_waker(&looks())),
+            Entry::Waiting(_)
+        ));
+        drop(running);
     }
 
     #[test]

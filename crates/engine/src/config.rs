@@ -12,7 +12,8 @@ use crate::error::EngineError;
 pub struct EngineConfig {
     /// Name in traces, such as the model's.
     pub name: String,
-    /// Requests that run at once; at least 1.
+    /// Requests that run at once; at least 1. A stream that is held and never polled keeps its place among them, past its
+    /// deadlines too: whoever may stop reading should drop the stream.
     pub max_running: usize,
     /// Requests that may wait for their turn beyond those; with 0 nobody waits.
     pub max_waiting: usize,

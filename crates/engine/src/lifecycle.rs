@@ -343,11 +343,15 @@ impl Lifecycle {
 
     /// Passes the breaker with a permit in hand.
     fn begin(&mut self, permit: Permit, waited: Duration) -> Result<(), EngineError> {
-        let passed = lock(&self.shared.breaker).admit(self.shared.now());
+        let now = self.shared.now();
+        let passed = {
+            let mut breaker = lock(&self.shared.breaker);
+            let passed = breaker.admit(now);
+            self.shared.meters.breaker(breaker.state(now));
+            passed
+        };
         let ticket = passed.map_err(|retry_after| self.reject(EngineError::CircuitOpen { retry_after }))?;
         self.stage = Stage::InFlight { permit, ticket };
-        let now = self.shared.now();
-        self.shared.meters.breaker(lock(&self.shared.breaker).state(now));
         self.began = Some(now);
         self.waited = waited;
         self.shared.count(|statistics| {
@@ -459,12 +463,11 @@ impl Lifecycle {
         if let Stage::InFlight { permit, ticket } = stage {
             // First the verdict, so that whoever gets the permit meets the breaker as it now is.
             let now = self.shared.now();
-            let state = {
-                let mut breaker = lock(&self.shared.breaker);
-                breaker.record(ticket, verdict, now);
-                breaker.state(now)
-            };
-            self.shared.meters.breaker(state);
+            let mut breaker = lock(&self.shared.breaker);
+            breaker.record(ticket, verdict, now);
+            // Under the lock, so that what is told last is what was last.
+            self.shared.meters.breaker(breaker.state(now));
+            drop(breaker);
             drop(permit);
         }
         tracing::debug!(parent: &self.span, ?outcome, tokens, "request ended");
