@@ -2,14 +2,17 @@
 //! them is counted once, nothing is held any more, and memory is as it was.
 #![allow(clippy::unwrap_used)]
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use engine::{
     AsyncStream, BreakerConfig, CandleCompletionChunk, CandleCompletionParams, CandlePrompt, Deadlines,
     Engine, EngineConfig, EngineError, Request, Statistics,
 };
+use futures::{Stream as _, stream};
 use generator::{GenerateRequest, Limits, SamplingConfig, TextGenerator};
 use models::synth::{self, Shape};
 use models::{
@@ -212,6 +215,25 @@ impl Service {
         })
     }
 
+    /// As many requests as may run are let in together, and not one more.
+    fn all_permits_are_there(&self) {
+        let hold = || {
+            let request =
+                Request::new(&CandlePrompt::raw("once"), &CandleCompletionParams::default()).unwrap();
+            let backend = stream::pending::<Result<CandleCompletionChunk, EngineError>>;
+            let mut held = self.engine.coordinate(request, backend);
+            let polled = Pin::new(&mut held).poll_next(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending(), "{polled:?}");
+            held
+        };
+        let held: Vec<_> = (0..=RUNNING).map(|_| hold()).collect();
+        let Statistics {
+            in_flight, waiting, ..
+        } = self.engine.statistics();
+        assert_eq!((in_flight, waiting), (RUNNING as u64, 1));
+        drop(held);
+    }
+
     fn ask_plainly(&self, number: u64) -> Completion {
         let request = Request::new(&CandlePrompt::raw("once"), &CandleCompletionParams::default()).unwrap();
         let generator = self.generator.clone();
@@ -274,6 +296,7 @@ fn after_hundreds_of_mishaps_the_counts_balance_and_nothing_is_held() {
         growth < TOLERATED,
         "{growth} bytes more after a thousand requests: {memory:?}"
     );
+    service.all_permits_are_there();
     service.engine.drain();
     drop(service.engine.stopped());
     assert_eq!(service.engine.statistics().state, engine::EngineState::Stopped);

@@ -83,3 +83,61 @@ impl Output {
         stop
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is shown of bytes that come in these pieces, and the stop string that ended them.
+    fn stream<'a>(stops: &[String], pieces: impl IntoIterator<Item = &'a [u8]>) -> (String, Option<String>) {
+        let mut detokenizer = Detokenizer::new(false);
+        let mut matcher = StopMatcher::new(stops.to_vec());
+        let (mut piece, mut shown) = (String::new(), String::new());
+        for bytes in pieces {
+            piece.clear();
+            detokenizer.push(bytes, &mut piece);
+            let stop = matcher.push(&mut piece).map(str::to_owned);
+            shown.push_str(&piece);
+            if stop.is_some() {
+                return (shown, stop);
+            }
+        }
+        piece.clear();
+        detokenizer.finish(&mut piece);
+        let stop = matcher.push(&mut piece).map(str::to_owned);
+        if stop.is_none() {
+            matcher.finish(&mut piece);
+        }
+        (shown + &piece, stop)
+    }
+
+    proptest! {
+        /// Also inside a character, which no stop string is to see in parts.
+        #[test]
+        fn bytes_split_anywhere_stop_where_the_whole_text_does(
+            text in "[aé🦀]{0,12}",
+            broken in prop::option::of((0usize..40, 0x80u8..)),
+            stops in prop::collection::vec("[aé🦀\u{FFFD}]{1,4}", 0..4),
+            cuts in prop::collection::vec(0usize..50, 0..12),
+        ) {
+            let mut bytes = text.into_bytes();
+            if let Some((at, byte)) = broken {
+                bytes.insert(at.min(bytes.len()), byte);
+            }
+            let whole = String::from_utf8_lossy(&bytes);
+            let expected = stream(&stops, [whole.as_bytes()]);
+            for at in 0..=bytes.len() {
+                let (head, tail) = bytes.split_at(at);
+                prop_assert_eq!(stream(&stops, [head, tail]), expected.clone());
+            }
+            prop_assert_eq!(stream(&stops, bytes.chunks(1)), expected.clone());
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let pieces = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]);
+            prop_assert_eq!(stream(&stops, pieces), expected);
+        }
+    }
+}

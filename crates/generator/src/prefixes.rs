@@ -246,6 +246,8 @@ fn shared(a: &[u32], b: &[u32]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use models::synth::{self, Shape};
+    use models::{Device, GgufFile, Logits, ModelFactory, Rows, SequenceStep};
     use proptest::prelude::*;
 
     use super::*;
@@ -303,6 +305,60 @@ mod tests {
             Some(1),
             "the oldest"
         );
+    }
+
+    /// Caches that take memory: of a model of true architecture on tiny weights, some for each of these sequences.
+    fn filled(sequences: &[Vec<u32>]) -> Vec<KvCache> {
+        let path = std::env::temp_dir().join(format!("generator-prefixes-{}.gguf", std::process::id()));
+        synth::write(Shape::TinyQwen3, 11, &path).unwrap();
+        let file = GgufFile::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let mut model = ModelFactory::from_gguf(&file, &Device::Cpu, &mut |_| ()).unwrap();
+        let mut run = |tokens: &Vec<u32>| {
+            let mut cache = model.new_cache();
+            let mut batch = [SequenceStep {
+                tokens,
+                cache: &mut cache,
+            }];
+            model
+                .forward(&mut batch, Rows::List(&[]), &mut Logits::new())
+                .unwrap();
+            cache
+        };
+        sequences.iter().map(&mut run).collect()
+    }
+
+    #[test]
+    fn within_a_budget_of_bytes_the_least_recently_used_leave_first() {
+        // All of one length, and none begins like another.
+        let sequences: Vec<Vec<u32>> = (1..=4).map(|first| vec![first; 40]).collect();
+        let caches = filled(&sequences);
+        let each = caches[0].bytes();
+        assert!(each > 0 && caches.iter().all(|cache| cache.bytes() == each));
+        let mut prefixes = Prefixes::new(3 * each);
+        let held = |prefixes: &mut Prefixes| {
+            sequences
+                .iter()
+                .map(|tokens| prefixes.holds(tokens))
+                .collect::<Vec<_>>()
+        };
+        for (tokens, cache) in sequences.iter().zip(&caches).take(3) {
+            prefixes.insert(tokens, cache.fork(cache.len()).unwrap());
+        }
+        assert_eq!(held(&mut prefixes), [true, true, true, false]);
+        // The first is used once more, so that the second is the oldest.
+        assert!(prefixes.holds(&sequences[0]));
+        prefixes.insert(&sequences[3], caches[3].fork(40).unwrap());
+        assert_eq!(held(&mut prefixes), [true, false, true, true]);
+
+        // One that is larger than the budget is kept in part.
+        let mut longer = sequences[0].clone();
+        longer.extend([9; 200]);
+        let mut prefixes = Prefixes::new(each);
+        prefixes.insert(&longer, filled(&[longer.clone()]).remove(0));
+        let (_, kept) = found(&mut prefixes, &longer).unwrap();
+        assert!(kept > 0 && kept < longer.len(), "{kept}");
+        assert!(!prefixes.exceeds());
     }
 
     #[test]

@@ -12,4 +12,5 @@ mod deadlines;
 mod ends;
 mod meters;
 mod parsing;
+mod spans;
 mod states;

@@ -3,7 +3,7 @@
 use generator::{GenerateRequest, Limits};
 
 use crate::reading::{Stream, drawn, greedy, read, take, within};
-use crate::scripted::{Gate, ScriptedModel, completion_of, follow, noise, prompt_of, wait_until};
+use crate::scripted::{Gate, Run, ScriptedModel, completion_of, follow, noise, prompt_of, wait_until};
 
 fn requests() -> Vec<GenerateRequest> {
     (0..24u32)
@@ -78,6 +78,39 @@ fn readers_that_never_read_hold_up_nobody() {
             assert_eq!(read(stream).unwrap().tokens, completion_of(owner, 6, 100));
         }
     }
+}
+
+#[test]
+fn seven_beside_one_that_never_reads_take_the_steps_that_they_take_alone() {
+    let tokens = 100;
+    let steps = |silent: bool| {
+        let (mut model, watch) = ScriptedModel::new(follow());
+        model.capabilities.max_sequences = 8;
+        let gate = Gate::default();
+        model.before = Box::new(gate.before());
+        let generator = model.generator(Limits {
+            unread: tokens,
+            ..Limits::default()
+        });
+        let silent = silent.then(|| generator.generate_with(greedy(prompt_of(9, 6), 10_000)));
+        let seven: Vec<Stream> = (0..7)
+            .map(|owner| generator.generate_with(greedy(prompt_of(owner, 6), tokens as u32)))
+            .collect();
+        // All eight are there before the second step; the channels hold whole answers, so that no reader is late.
+        gate.open();
+        for (owner, stream) in (0..).zip(seven) {
+            assert_eq!(read(stream).unwrap().tokens, completion_of(owner, 6, tokens));
+        }
+        drop(silent);
+        let of_seven = |step: &Vec<Run>| step.iter().any(|run| run.owner() < 7);
+        watch.log.steps().iter().filter(|step| of_seven(step)).count()
+    };
+    let (alone, beside) = (steps(false), steps(true));
+    // A step more where one of the seven came too late for the first.
+    assert!(
+        beside <= alone + 1,
+        "{beside} steps beside a silent reader, {alone} without"
+    );
 }
 
 #[test]
