@@ -23,7 +23,7 @@ const PACKAGES: [&str; 5] = [
     "qemu-user-static",
 ];
 
-/// Runs the tests of `simd` and `simd-sampling` for aarch64.
+/// Runs the tests of `simd`, `simd-sampling` and `simd-matmul` for aarch64.
 ///
 /// * `if_available`: where a tool is missing and cannot be installed, say so and succeed.
 ///
@@ -46,6 +46,8 @@ pub(crate) fn run(if_available: bool) -> Result<()> {
             "simd",
             "--package",
             "simd-sampling",
+            "--package",
+            "simd-matmul",
             "--features",
             "simd-sampling/serde",
         ])

@@ -19,9 +19,10 @@ const VAGUE: [&str; 7] = ["utils", "helpers", "common", "manager", "types", "mis
 /// Folders and files that hold tests.
 const TESTS: [&str; 4] = ["tests", "tests.rs", "benches", "fuzz"];
 /// Where `unsafe` may stand; each of these argues every block.
-const UNSAFE: [&str; 3] = [
+const UNSAFE: [&str; 4] = [
     "crates/simd/src/",
     "crates/simd-sampling/src/",
+    "crates/simd-matmul/src/",
     "crates/models/src/mapping.rs",
 ];
 

@@ -8,7 +8,8 @@
 //!
 //! * **A vector has 16 `f32` lanes at every level**: one AVX-512 register, two AVX2 registers, four
 //!   NEON registers, an array. So every level reduces in the same order.
-//! * **No fused multiply-add.** Every operation of [`Vector`] rounds once, as IEEE 754 says.
+//! * **No fused multiply-add in [`Vector`].** Every operation of it rounds once, as IEEE 754 says; [`Dot::mul_add`] is
+//!   fused at every level.
 //! * **`max` is compare-and-select** (`a > b ? a : b`), which is one result for NaN and signed zeros
 //!   at every level.
 //! * **One exponential**, [`exp()`], built from these operations alone.
@@ -39,12 +40,14 @@
 //! }
 //! ```
 
+pub mod dot;
 pub mod exp;
 pub mod level;
 pub mod ln;
 pub mod probe;
 pub mod vector;
 
+pub use dot::{BYTES, Dot};
 pub use exp::{exp, exp_lane, exp_nonpositive};
 pub use level::{Level, LevelError};
 pub use ln::ln;

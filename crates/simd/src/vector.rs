@@ -18,6 +18,10 @@ pub use avx512::Avx512;
 pub use neon::Neon;
 pub use scalar::Scalar;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Pair;
+pub(crate) use scalar::Lanes;
+
 /// Lanes of a vector, at every level.
 pub const LANES: usize = 16;
 

@@ -5,9 +5,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 /// The crates, lowest first, as `docs/architecture.md` lists them from the top.
-const ORDER: [&str; 8] = [
+const ORDER: [&str; 9] = [
     "simd",
     "simd-sampling",
+    "simd-matmul",
     "models",
     "generator",
     "engine",

@@ -59,7 +59,7 @@ macro_rules! both {
 
 /// Lanes 0 to 7 and 8 to 15.
 #[derive(Clone, Copy, Debug)]
-pub struct Pair<T>(T, T);
+pub struct Pair<T>(pub(crate) T, pub(crate) T);
 
 impl Vector for Avx2 {
     type F32 = Pair<__m256>;

@@ -1,0 +1,149 @@
+//! The types of weights: how a file holds them, and how a tile does.
+//!
+//! One file per tile; [`Tile::product`] is the kernel.
+
+mod bytes;
+mod q4_k;
+mod q5_k;
+mod q6_k;
+
+use std::fmt;
+
+use simd::Dot;
+
+use crate::Grain;
+use crate::activations::Group;
+
+pub(crate) use bytes::{Bytes, BytesWithMinimum};
+pub(crate) use q4_k::Q4K;
+pub(crate) use q5_k::Q5K;
+pub(crate) use q6_k::Q6K;
+
+/// A type of quantized weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types, reason = "the names that GGML gives them")]
+#[non_exhaustive]
+pub enum Weights {
+    /// 4 bits less 8, a scale for 32.
+    Q4_0,
+    /// 4 bits, a scale and a minimum for 32.
+    Q4_1,
+    /// 5 bits less 16, a scale for 32.
+    Q5_0,
+    /// 5 bits, a scale and a minimum for 32.
+    Q5_1,
+    /// 8 bits, a scale for 32.
+    Q8_0,
+    /// 4 bits, 6-bit scales and minima for 32, their scales for 256.
+    Q4_K,
+    /// 5 bits, 6-bit scales and minima for 32, their scales for 256.
+    Q5_K,
+    /// 6 bits less 32, 8-bit scales for 16, their scale for 256.
+    Q6_K,
+}
+
+impl Weights {
+    /// Every type.
+    pub const ALL: [Self; 8] = [
+        Self::Q4_0,
+        Self::Q4_1,
+        Self::Q5_0,
+        Self::Q5_1,
+        Self::Q8_0,
+        Self::Q4_K,
+        Self::Q5_K,
+        Self::Q6_K,
+    ];
+
+    /// The blocks that activations need to be in.
+    #[must_use]
+    pub const fn grain(self) -> Grain {
+        match self {
+            Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 => Grain::Block,
+            Self::Q4_K | Self::Q5_K | Self::Q6_K => Grain::SuperBlock,
+        }
+    }
+
+    /// Bytes of a block in a file.
+    #[must_use]
+    pub const fn block_bytes(self) -> usize {
+        match self {
+            Self::Q4_0 => 18,
+            Self::Q4_1 => 20,
+            Self::Q5_0 => 22,
+            Self::Q5_1 => 24,
+            Self::Q8_0 => 34,
+            Self::Q4_K => 144,
+            Self::Q5_K => 176,
+            Self::Q6_K => 210,
+        }
+    }
+}
+
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Sixteen rows of one block of columns, with lane = row.
+pub(crate) trait Tile {
+    /// Bytes of what scales the codes of a block.
+    const SCALES: usize;
+    /// Bytes of the codes of a block, a multiple of 64.
+    const CODES: usize;
+
+    /// Writes one row's block of a file.
+    ///
+    /// * `scales`, `codes`: [`Tile::SCALES`] and [`Tile::CODES`] bytes that are zero for this row.
+    fn pack(weights: Weights, block: &[u8], row: usize, scales: &mut [u8], codes: &mut [u8]);
+
+    /// Adds the products with the group's block number `block` to the sums.
+    fn product<V: Dot, const M: usize>(
+        v: V,
+        scales: &[u8],
+        codes: &[u8],
+        group: Group<'_, M>,
+        block: usize,
+        sums: &mut [V::F32; M],
+    );
+}
+
+/// Byte of `row` at column `4 * quad + k` of 64-byte vectors.
+#[inline(always)]
+pub(crate) const fn place(quad: usize, row: usize, k: usize) -> usize {
+    64 * quad + 4 * row + k
+}
+
+/// Scales and minima of the eight parts of a super-block of Q4_K or Q5_K, six bits each in twelve bytes.
+fn six_bits(packed: &[u8]) -> [(u8, u8); 8] {
+    std::array::from_fn(|i| match i {
+        0..4 => (packed[i] & 63, packed[i + 4] & 63),
+        _ => (
+            (packed[i + 4] & 15) | (packed[i - 4] >> 6 << 4),
+            (packed[i + 4] >> 4) | (packed[i] >> 6 << 4),
+        ),
+    })
+}
+
+/// The scales of a tile of Q4_K or Q5_K: halves of all scales, of all minima, eight times the 6-bit scales and minima.
+const K_SCALES: usize = 64 + 256;
+
+/// Writes what scales one row's block of Q4_K or Q5_K, whose first 16 bytes are the same.
+fn pack_k_scales(block: &[u8], row: usize, scales: &mut [u8]) {
+    scales[2 * row..][..2].copy_from_slice(&block[..2]);
+    scales[32 + 2 * row..][..2].copy_from_slice(&block[2..4]);
+    for (i, (scale, minimum)) in six_bits(&block[4..16]).into_iter().enumerate() {
+        scales[64 + 16 * i + row] = scale;
+        scales[192 + 16 * i + row] = minimum;
+    }
+}
+
+/// Sixteen bytes of a tile.
+#[inline(always)]
+fn bytes<const N: usize>(from: &[u8], at: usize) -> &[u8; N] {
+    let Some(bytes) = from.get(at..).and_then(<[u8]>::first_chunk) else {
+        unreachable!("a tile has all its parts")
+    };
+    bytes
+}

@@ -1,0 +1,119 @@
+//! Eight-bit codes with a scale for 32 columns, and perhaps a minimum: Q8_0, and what fits into it exactly.
+//!
+//! Codes are kept with 128 added, which is how `vpdpbusd` takes them.
+
+use std::array;
+
+use simd::Dot;
+
+use super::{Tile, Weights, bytes, place};
+use crate::activations::Group;
+
+/// Q8_0, Q4_0, Q5_0.
+pub(crate) struct Bytes;
+
+/// Q4_1, Q5_1.
+pub(crate) struct BytesWithMinimum;
+
+/// 32 codes of a block of a file, with 128 added, and where its scales end.
+fn codes(weights: Weights, block: &[u8]) -> ([u8; 32], usize) {
+    let (scales, high) = match weights {
+        Weights::Q8_0 => return (array::from_fn(|i| block[2 + i] ^ 128), 2),
+        Weights::Q4_1 => (4, None),
+        Weights::Q5_0 => (2, Some(2)),
+        Weights::Q5_1 => (4, Some(4)),
+        _ => (2, None),
+    };
+    let low = scales + if high.is_some() { 4 } else { 0 };
+    // What the file's code is above the weight, in units of the scale.
+    let centre = match weights {
+        Weights::Q4_0 => 8,
+        Weights::Q5_0 => 16,
+        _ => 0,
+    };
+    let codes = array::from_fn(|i| {
+        let byte = block[low + i % 16];
+        let nibble = if i < 16 { byte & 15 } else { byte >> 4 };
+        let fifth = high.map_or(0, |at| block[at + i / 8] >> (i % 8) & 1);
+        nibble + (fifth << 4) + 128 - centre
+    });
+    (codes, scales)
+}
+
+fn pack_codes(codes: [u8; 32], row: usize, to: &mut [u8]) {
+    for (column, code) in codes.into_iter().enumerate() {
+        to[place(column / 4, row, column % 4)] = code;
+    }
+}
+
+/// Integer products of a block with each row of the group.
+#[inline(always)]
+fn integers<V: Dot, const M: usize>(v: V, codes: &[u8], group: Group<'_, M>, block: usize) -> [V::I32; M] {
+    let mut sums = group.centres[block].map(|centre| v.splat_i32(centre));
+    let activations = &group.codes[block * 8..][..8];
+    for (quad, activations) in activations.iter().enumerate() {
+        let weights = v.load_bytes(bytes(codes, 64 * quad));
+        for m in 0..M {
+            sums[m] = v.dot_centred(sums[m], weights, activations[m]);
+        }
+    }
+    sums
+}
+
+impl Tile for Bytes {
+    const SCALES: usize = 32;
+    const CODES: usize = 512;
+
+    fn pack(weights: Weights, block: &[u8], row: usize, scales: &mut [u8], to: &mut [u8]) {
+        let (codes, _) = codes(weights, block);
+        scales[2 * row..][..2].copy_from_slice(&block[..2]);
+        pack_codes(codes, row, to);
+    }
+
+    #[inline(always)]
+    fn product<V: Dot, const M: usize>(
+        v: V,
+        scales: &[u8],
+        codes: &[u8],
+        group: Group<'_, M>,
+        block: usize,
+        sums: &mut [V::F32; M],
+    ) {
+        let scale = v.halves(bytes(scales, 0));
+        let integers = integers(v, codes, group, block);
+        for m in 0..M {
+            let scale = v.mul(scale, v.splat(group.scales[block][m]));
+            sums[m] = v.mul_add(v.to_f32(integers[m]), scale, sums[m]);
+        }
+    }
+}
+
+impl Tile for BytesWithMinimum {
+    const SCALES: usize = 64;
+    const CODES: usize = 512;
+
+    fn pack(weights: Weights, block: &[u8], row: usize, scales: &mut [u8], to: &mut [u8]) {
+        let (codes, _) = codes(weights, block);
+        scales[2 * row..][..2].copy_from_slice(&block[..2]);
+        scales[32 + 2 * row..][..2].copy_from_slice(&block[2..4]);
+        pack_codes(codes, row, to);
+    }
+
+    #[inline(always)]
+    fn product<V: Dot, const M: usize>(
+        v: V,
+        scales: &[u8],
+        codes: &[u8],
+        group: Group<'_, M>,
+        block: usize,
+        sums: &mut [V::F32; M],
+    ) {
+        let (scale, minimum) = (v.halves(bytes(scales, 0)), v.halves(bytes(scales, 32)));
+        let integers = integers(v, codes, group, block);
+        for m in 0..M {
+            let scale = v.mul(scale, v.splat(group.scales[block][m]));
+            sums[m] = v.mul_add(v.to_f32(integers[m]), scale, sums[m]);
+            sums[m] = v.mul_add(minimum, v.splat(group.sums[block][m]), sums[m]);
+        }
+    }
+}

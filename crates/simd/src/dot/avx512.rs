@@ -1,0 +1,113 @@
+//! AVX-512 with VNNI: one instruction for four products of 16 lanes.
+#![allow(
+    unsafe_code,
+    reason = "intrinsics; the level value proves that the CPU has them"
+)]
+
+use std::arch::x86_64::*;
+
+use super::{BYTES, Dot};
+use crate::vector::{Avx512, LANES};
+
+/// One intrinsic call.
+macro_rules! op {
+    ($call:expr) => {{
+        // SAFETY: `self` proves that the CPU has this instruction.
+        unsafe { $call }
+    }};
+}
+
+impl Dot for Avx512 {
+    type I32 = __m512i;
+    type Bytes = __m512i;
+
+    // `vpdpbusd` takes the weights unsigned.
+    const OFFSET: i32 = 128;
+    const ROWS: usize = 8;
+
+    #[inline(always)]
+    fn splat_i32(self, x: i32) -> Self::I32 {
+        op!(_mm512_set1_epi32(x))
+    }
+    #[inline(always)]
+    fn add_i32(self, a: Self::I32, b: Self::I32) -> Self::I32 {
+        op!(_mm512_add_epi32(a, b))
+    }
+    #[inline(always)]
+    fn mul_i32(self, a: Self::I32, b: Self::I32) -> Self::I32 {
+        op!(_mm512_mullo_epi32(a, b))
+    }
+    #[inline(always)]
+    fn to_f32(self, x: Self::I32) -> Self::F32 {
+        op!(_mm512_cvtepi32_ps(x))
+    }
+    #[inline(always)]
+    fn load_bytes(self, from: &[u8; BYTES]) -> Self::Bytes {
+        // SAFETY: `from` is 64 readable bytes; the load accepts any alignment.
+        unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn nibbles(self, x: Self::Bytes) -> (Self::Bytes, Self::Bytes) {
+        let mask = op!(_mm512_set1_epi8(15));
+        let high = op!(_mm512_srli_epi16::<4>(x));
+        (op!(_mm512_and_si512(x, mask)), op!(_mm512_and_si512(high, mask)))
+    }
+    #[inline(always)]
+    fn above<const SHIFT: u32>(self, low: Self::Bytes, bits: Self::Bytes, mask: u8) -> Self::Bytes {
+        let mask = op!(_mm512_set1_epi8((mask << 4) as i8));
+        // Bits that cross a border of bytes are masked away.
+        let bits = if SHIFT <= 4 {
+            op!(_mm512_sll_epi16(bits, _mm_cvtsi32_si128(4 - SHIFT.min(4) as i32)))
+        } else {
+            op!(_mm512_srl_epi16(bits, _mm_cvtsi32_si128(SHIFT as i32 - 4)))
+        };
+        // `low | (bits & mask)`.
+        op!(_mm512_ternarylogic_epi32::<0b1111_1000>(low, bits, mask))
+    }
+    #[inline(always)]
+    fn dot(self, sum: Self::I32, weights: Self::Bytes, activations: [i8; 4]) -> Self::I32 {
+        let activations = self.splat_i32(i32::from_ne_bytes(activations.map(|x| x as u8)));
+        op!(_mm512_dpbusd_epi32(sum, weights, activations))
+    }
+    #[inline(always)]
+    fn dot_centred(self, sum: Self::I32, weights: Self::Bytes, activations: [i8; 4]) -> Self::I32 {
+        self.dot(sum, weights, activations)
+    }
+    #[inline(always)]
+    fn widen(self, from: &[u8; LANES]) -> Self::I32 {
+        // SAFETY: `from` is 16 readable bytes; the load accepts any alignment.
+        let bytes = unsafe { _mm_loadu_si128(from.as_ptr().cast()) };
+        op!(_mm512_cvtepu8_epi32(bytes))
+    }
+    #[inline(always)]
+    fn widen_signed(self, from: &[i8; LANES]) -> Self::I32 {
+        // SAFETY: `from` is 16 readable bytes; the load accepts any alignment.
+        let bytes = unsafe { _mm_loadu_si128(from.as_ptr().cast()) };
+        op!(_mm512_cvtepi8_epi32(bytes))
+    }
+    #[inline(always)]
+    fn dot_pairs(self, sum: Self::I32, pairs: Self::I32, [low, high]: [i16; 2]) -> Self::I32 {
+        let other = self.splat_i32((i32::from(low) & 0xffff) | (i32::from(high) << 16));
+        op!(_mm512_dpwssd_epi32(sum, pairs, other))
+    }
+    #[inline(always)]
+    fn pairs(self, low: &[u8; LANES], high: &[u8; LANES]) -> Self::I32 {
+        let high = op!(_mm512_slli_epi32::<16>(self.widen(high)));
+        op!(_mm512_or_si512(self.widen(low), high))
+    }
+    #[inline(always)]
+    fn pairs_signed(self, low: &[i8; LANES], high: &[i8; LANES]) -> Self::I32 {
+        let high = op!(_mm512_slli_epi32::<16>(self.widen_signed(high)));
+        op!(_mm512_mask_blend_epi16(0xaaaa_aaaa, self.widen_signed(low), high))
+    }
+    #[inline(always)]
+    fn halves(self, from: &[u8; 2 * LANES]) -> Self::F32 {
+        // SAFETY: `from` is 32 readable bytes; the load accepts any alignment.
+        let halves = unsafe { _mm256_loadu_si256(from.as_ptr().cast()) };
+        op!(_mm512_cvtph_ps(halves))
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        op!(_mm512_fmadd_ps(a, b, c))
+    }
+}
