@@ -24,9 +24,9 @@
 //! let matrix = Matrix::pack(Weights::Q8_0, 2, 32, &blocks)?;
 //!
 //! let mut ones = Activations::new(Level::best());
-//! ones.quantize(matrix.grain(), &[1.0; 32], 32)?;
-//! let mut out = [0.0; 2];
 //! let pool = Pool::new(std::num::NonZero::<usize>::MIN)?;
+//! ones.quantize(&pool, matrix.grain(), &[1.0; 32], 32)?;
+//! let mut out = [0.0; 2];
 //! matrix.multiply(&pool, &ones, &mut out)?;
 //! assert!((out[0] - 248.0).abs() < 1e-3 && out[0] == -out[1]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -39,13 +39,20 @@
 mod activations;
 mod error;
 mod format;
+mod attention;
+mod elementwise;
+mod lines;
 mod matrix;
+mod pieces;
 mod pool;
 mod tile;
 
 pub use activations::{Activations, Grain};
+pub use attention::{BLOCK, Entry, Heads, Span, attend, write_key, write_value};
+pub use elementwise::{add_scaled, gate, normalize, normalize_in_place, turn_adjacent, turn_halves};
 pub use error::MatrixError;
 pub use format::Weights;
-pub use matrix::Matrix;
+pub use lines::Lines;
+pub use matrix::{Matrix, Product, multiply_all};
 pub use pool::Pool;
 pub use simd::Level;
