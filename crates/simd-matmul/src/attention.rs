@@ -57,19 +57,21 @@ pub struct Heads {
     pub value: usize,
     /// Factor of every score.
     pub scale: f32,
+    /// How keys and values are stored.
+    pub entry: Entry,
 }
 
 impl Heads {
     /// Bytes of the keys of one head in a block.
     #[must_use]
-    pub const fn key_bytes(&self, entry: Entry) -> usize {
-        BLOCK * self.key * entry.bytes()
+    pub const fn key_bytes(&self) -> usize {
+        BLOCK * self.key * self.entry.bytes()
     }
 
     /// Bytes of the values of one head in a block.
     #[must_use]
-    pub const fn value_bytes(&self, entry: Entry) -> usize {
-        BLOCK * self.value.next_multiple_of(LANES) * entry.bytes()
+    pub const fn value_bytes(&self) -> usize {
+        BLOCK * self.value.next_multiple_of(LANES) * self.entry.bytes()
     }
 }
 
@@ -141,7 +143,6 @@ fn store(level: Level, entry: Entry, x: &[f32], to: &mut [u8; 4 * LANES]) {
 pub fn attend<'c>(
     pool: &Pool,
     level: Level,
-    entry: Entry,
     heads: Heads,
     query: &[f32],
     spans: &[Span],
@@ -172,7 +173,7 @@ pub fn attend<'c>(
                 len: QUERIES.min(span.rows * group - first),
             };
             let block = |index| block(sequence, head, index);
-            match entry {
+            match heads.entry {
                 Entry::F32 => dispatch!(level, v => task.run::<_, Floats>(v, block)),
                 Entry::F16 => dispatch!(level, v => task.run::<_, Halves>(v, block)),
             }
@@ -182,13 +183,15 @@ pub fn attend<'c>(
 }
 
 /// Sixteen stored numbers.
-trait Stored {
+pub(crate) trait Stored {
     const BYTES: usize;
     fn load<V: Dot>(v: V, from: &[u8]) -> V::F32;
 }
 
-struct Floats;
-struct Halves;
+/// Four bytes each.
+pub(crate) struct Floats;
+/// Two bytes each.
+pub(crate) struct Halves;
 
 impl Stored for Floats {
     const BYTES: usize = 4;

@@ -23,7 +23,6 @@ struct Sequence {
 #[derive(Clone, Debug)]
 struct Case {
     heads: Heads,
-    entry: Entry,
     sequences: Vec<Sequence>,
 }
 
@@ -36,8 +35,8 @@ fn case() -> impl Strategy<Value = Case> {
             key,
             value,
             scale: (key as f32).sqrt().recip(),
+            entry: if single { Entry::F32 } else { Entry::F16 },
         };
-        let entry = if single { Entry::F32 } else { Entry::F16 };
         let sequence = (0usize..150, 1usize..90).prop_flat_map(move |(past, rows)| {
             let positions = past + rows;
             let numbers = |len| prop::collection::vec(-3.0f32..3.0, len);
@@ -54,11 +53,7 @@ fn case() -> impl Strategy<Value = Case> {
                     queries,
                 })
         });
-        prop::collection::vec(sequence, 1..4).prop_map(move |sequences| Case {
-            heads,
-            entry,
-            sequences,
-        })
+        prop::collection::vec(sequence, 1..4).prop_map(move |sequences| Case { heads, sequences })
     })
 }
 
@@ -73,22 +68,21 @@ impl Case {
         let positions = sequence.past + sequence.rows;
         let empty = || {
             // What stands behind the positions may be anything.
-            let keys = vec![0xff; self.heads.key_bytes(self.entry)];
-            (keys, vec![0xff; self.heads.value_bytes(self.entry)])
+            let keys = vec![0xff; self.heads.key_bytes()];
+            (keys, vec![0xff; self.heads.value_bytes()])
         };
         let mut blocks: Blocks = (0..positions.div_ceil(BLOCK))
             .map(|_| (0..kv_heads).map(|_| empty()).collect())
             .collect();
         for position in 0..positions {
-            for head in 0..kv_heads {
+            for (head, (keys, values)) in blocks[position / BLOCK].iter_mut().enumerate() {
                 let at = position * kv_heads + head;
-                let (keys, values) = &mut blocks[position / BLOCK][head];
                 let (key, value) = (
                     &sequence.keys[at * key..][..key],
                     &sequence.values[at * value..][..value],
                 );
-                write_key(Level::best(), self.entry, key, position % BLOCK, keys);
-                write_value(Level::best(), self.entry, value, position % BLOCK, values);
+                write_key(Level::best(), self.heads.entry, key, position % BLOCK, keys);
+                write_value(Level::best(), self.heads.entry, value, position % BLOCK, values);
             }
         }
         blocks
@@ -116,14 +110,12 @@ impl Case {
             let (keys, values): &(Vec<u8>, Vec<u8>) = &blocks[sequence][index][head];
             (&keys[..], &values[..])
         };
-        attend(
-            &pool, level, self.entry, self.heads, &query, &spans, block, &mut out,
-        );
+        attend(&pool, level, self.heads, &query, &spans, block, &mut out);
         out
     }
 
     fn stored(&self, x: f32) -> f64 {
-        match self.entry {
+        match self.heads.entry {
             Entry::F32 => f64::from(x),
             Entry::F16 => f16::from_f32(x).to_f64(),
         }
@@ -136,6 +128,7 @@ impl Case {
             key,
             value,
             scale,
+            ..
         } = self.heads;
         let mut out = Vec::new();
         for row in 0..sequence.rows {
