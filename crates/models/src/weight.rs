@@ -96,7 +96,6 @@ impl Weight {
     }
 
     /// The block type, of a tensor that is stored in blocks.
-    #[cfg(feature = "borrowed")]
     pub(crate) fn block(&self) -> Option<BlockType> {
         match &self.encoding {
             Encoding::Blocks(block) => Some(*block),
@@ -105,7 +104,6 @@ impl Weight {
     }
 
     /// The bytes in the file.
-    #[cfg(feature = "borrowed")]
     pub(crate) fn stored(&self) -> &[u8] {
         self.map.bytes().get(self.bytes.clone()).unwrap_or_default()
     }

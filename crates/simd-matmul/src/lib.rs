@@ -56,5 +56,6 @@ pub use format::Weights;
 pub use latent::{Latent, LatentScratch, attend_latent};
 pub use lines::Lines;
 pub use matrix::{Matrix, Product, multiply_all};
+pub use pieces::by_chunks;
 pub use pool::Pool;
-pub use simd::Level;
+pub use simd::{LANES, Level};

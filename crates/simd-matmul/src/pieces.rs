@@ -6,6 +6,8 @@
 
 use std::marker::PhantomData;
 
+use crate::Pool;
+
 /// A slice whose pieces are handed out one by one.
 ///
 /// Only for this crate, whose regions hand each piece to one thread at most: asking for a piece twice, or for two that
@@ -50,4 +52,14 @@ impl<'a, T> Pieces<'a, T> {
         // one thread.
         unsafe { std::slice::from_raw_parts_mut(self.start.wrapping_add(at), len) }
     }
+}
+
+/// Calls `work` with the number and the entries of every chunk of `size` entries, the last of which may be shorter.
+pub fn by_chunks<T: Send>(pool: &Pool, whole: &mut [T], size: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+    let (size, len) = (size.max(1), whole.len());
+    let pieces = Pieces::new(whole);
+    pool.run(len.div_ceil(size), |number| {
+        let at = number * size;
+        work(number, pieces.piece(at, size.min(len - at)));
+    });
 }
