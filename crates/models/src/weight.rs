@@ -108,6 +108,11 @@ impl Weight {
         self.map.bytes().get(self.bytes.clone()).unwrap_or_default()
     }
 
+    /// Gives the pages of the file back, after its weights have been copied.
+    pub(crate) fn release(&self) {
+        self.map.release(self.bytes.clone());
+    }
+
     /// Bytes in the file.
     pub(crate) fn stored_bytes(&self) -> usize {
         self.bytes.len()

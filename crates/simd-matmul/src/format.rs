@@ -139,10 +139,21 @@ pub(crate) trait Tile {
     }
 }
 
-/// Byte of `row` at column `4 * quad + k` of 64-byte vectors.
-#[inline(always)]
-pub(crate) const fn place(quad: usize, row: usize, k: usize) -> usize {
-    64 * quad + 4 * row + k
+/// Puts four columns of a row into a vector of 64 bytes, among the bits that are there.
+fn put(codes: &mut [u8], vector: usize, row: usize, four: u32) {
+    let to = &mut codes[64 * vector + 4 * row..][..4];
+    let there = u32::from_le_bytes([to[0], to[1], to[2], to[3]]);
+    to.copy_from_slice(&(there | four).to_le_bytes());
+}
+
+/// Four bytes of a block.
+fn four(block: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(*bytes(block, at))
+}
+
+/// `bits` in each of four bytes.
+const fn each(bits: u8) -> u32 {
+    u32::from_le_bytes([bits; 4])
 }
 
 /// Scales and minima of the eight parts of a super-block of Q4_K or Q5_K, six bits each in twelve bytes.
@@ -169,11 +180,11 @@ fn pack_k_scales(block: &[u8], row: usize, scales: &mut [u8]) {
     }
 }
 
-/// Sixteen bytes of a tile.
+/// Bytes of a tile or of a block.
 #[inline(always)]
 fn bytes<const N: usize>(from: &[u8], at: usize) -> &[u8; N] {
     let Some(bytes) = from.get(at..).and_then(<[u8]>::first_chunk) else {
-        unreachable!("a tile has all its parts")
+        unreachable!("tiles and blocks have all their parts")
     };
     bytes
 }

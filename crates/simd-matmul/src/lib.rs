@@ -21,10 +21,10 @@
 //! // Two rows of 32 weights: the numbers 0 to 31, and their negatives, times a half.
 //! let row = |sign: i8| [0x00, 0x38].into_iter().chain((0..32).map(move |i| (sign * i) as u8));
 //! let blocks: Vec<u8> = row(1).chain(row(-1)).collect();
-//! let matrix = Matrix::pack(Weights::Q8_0, 2, 32, &blocks)?;
+//! let pool = Pool::new(std::num::NonZero::<usize>::MIN)?;
+//! let matrix = Matrix::pack(&pool, Weights::Q8_0, 2, 32, &blocks)?;
 //!
 //! let mut ones = Activations::new(Level::best());
-//! let pool = Pool::new(std::num::NonZero::<usize>::MIN)?;
 //! ones.quantize(&pool, matrix.grain(), &[1.0; 32], 32)?;
 //! let mut out = [0.0; 2];
 //! matrix.multiply(&pool, &ones, &mut out)?;

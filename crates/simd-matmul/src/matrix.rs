@@ -5,7 +5,7 @@ use std::ops::Range;
 use simd::LANES;
 
 use crate::lines::Lines;
-use crate::pieces::Pieces;
+use crate::pieces::{Pieces, by_chunks};
 use crate::tile::Layout;
 use crate::{Activations, Grain, MatrixError, Pool, Weights};
 
@@ -31,7 +31,13 @@ impl Matrix {
     ///
     /// * [`MatrixError::Columns`] if `columns` is no multiple of the type's block.
     /// * [`MatrixError::Bytes`] if `blocks` is not as long as rows and columns say.
-    pub fn pack(weights: Weights, rows: usize, columns: usize, blocks: &[u8]) -> Result<Self, MatrixError> {
+    pub fn pack(
+        pool: &Pool,
+        weights: Weights,
+        rows: usize,
+        columns: usize,
+        blocks: &[u8],
+    ) -> Result<Self, MatrixError> {
         let layout = Layout::new(weights, columns)?;
         let expected = rows.checked_mul(layout.row_bytes());
         if expected != Some(blocks.len()) {
@@ -45,10 +51,11 @@ impl Matrix {
         }
         let tiles = rows.div_ceil(LANES);
         let mut lines = Lines::zeros(tiles * layout.bytes);
-        let rows_of_tiles = blocks.chunks(LANES * layout.row_bytes());
-        for (rows, tile) in rows_of_tiles.zip(lines.bytes_mut().chunks_exact_mut(layout.bytes)) {
-            layout.pack(rows, tile);
-        }
+        let tile_bytes = LANES * layout.row_bytes();
+        by_chunks(pool, lines.bytes_mut(), layout.bytes, |number, tile| {
+            let rows = &blocks[number * tile_bytes..];
+            layout.pack(&rows[..tile_bytes.min(rows.len())], tile);
+        });
         Ok(Self { layout, rows, lines })
     }
 

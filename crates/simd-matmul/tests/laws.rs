@@ -87,7 +87,7 @@ fn case() -> impl Strategy<Value = Case> {
 
 impl Case {
     fn matrix(&self) -> Matrix {
-        Matrix::pack(self.weights, self.rows, self.columns, &self.blocks).unwrap()
+        Matrix::pack(&pool(2), self.weights, self.rows, self.columns, &self.blocks).unwrap()
     }
 }
 
@@ -132,7 +132,7 @@ fn eight_bits_of_activations_cost_less_than_a_hundredth() {
         let columns = 1024;
         let blocks = blocks(weights, 64 * columns / weights.grain().columns(), 7);
         let dense = naive::dequantized(weights, &blocks);
-        let matrix = Matrix::pack(weights, 64, columns, &blocks).unwrap();
+        let matrix = Matrix::pack(&pool(2), weights, 64, columns, &blocks).unwrap();
         let x: Vec<f32> = (0..columns).map(|i| (i as f32 * 0.37).sin()).collect();
         let found = products(Level::best(), 1, &matrix, &x);
         let (mut error, mut size) = (0.0, 0.0);
@@ -155,7 +155,7 @@ fn what_is_not_finite_does_not_hide() {
     let columns = 256;
     for weights in Weights::ALL {
         let per_row = columns / weights.grain().columns();
-        let matrix = Matrix::pack(weights, 16, columns, &blocks(weights, 16 * per_row, 3)).unwrap();
+        let matrix = Matrix::pack(&pool(2), weights, 16, columns, &blocks(weights, 16 * per_row, 3)).unwrap();
         for hidden in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for level in Level::available() {
                 let mut x = vec![1.0; 2 * columns];
@@ -174,7 +174,7 @@ fn what_is_not_finite_does_not_hide() {
 #[test]
 fn the_least_and_the_greatest_numbers_are_numbers() {
     let blocks = blocks(Weights::Q8_0, 16, 5);
-    let matrix = Matrix::pack(Weights::Q8_0, 16, 32, &blocks).unwrap();
+    let matrix = Matrix::pack(&pool(2), Weights::Q8_0, 16, 32, &blocks).unwrap();
     for x in [f32::MIN_POSITIVE, 1e-45, -1e-38, 1e30, -1e30, 0.0] {
         let out = products(Level::best(), 1, &matrix, &[x; 32]);
         assert!(out.iter().all(|y| y.is_finite()), "{x}: {out:?}");
@@ -183,7 +183,7 @@ fn the_least_and_the_greatest_numbers_are_numbers() {
 
 #[test]
 fn what_does_not_fit_is_refused_by_name() {
-    let error = Matrix::pack(Weights::Q4_K, 1, 128, &[]).unwrap_err();
+    let error = Matrix::pack(&pool(2), Weights::Q4_K, 1, 128, &[]).unwrap_err();
     assert_eq!(
         error,
         MatrixError::Columns {
@@ -192,15 +192,15 @@ fn what_does_not_fit_is_refused_by_name() {
             weights: Weights::Q4_K
         }
     );
-    let error = Matrix::pack(Weights::Q8_0, 2, 32, &[0; 67]).unwrap_err();
+    let error = Matrix::pack(&pool(2), Weights::Q8_0, 2, 32, &[0; 67]).unwrap_err();
     assert!(
         error.to_string().contains("68 bytes, but there are 67"),
         "{error}"
     );
-    let error = Matrix::pack(Weights::Q8_0, usize::MAX, 32, &[0; 67]).unwrap_err();
+    let error = Matrix::pack(&pool(2), Weights::Q8_0, usize::MAX, 32, &[0; 67]).unwrap_err();
     assert!(matches!(error, MatrixError::Bytes { .. }), "{error}");
 
-    let matrix = Matrix::pack(Weights::Q8_0, 2, 32, &[0; 68]).unwrap();
+    let matrix = Matrix::pack(&pool(2), Weights::Q8_0, 2, 32, &[0; 68]).unwrap();
     let mut activations = Activations::new(Level::best());
     let error = activations
         .quantize(&pool(1), Grain::Block, &[0.0; 33], 32)

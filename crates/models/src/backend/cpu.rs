@@ -198,17 +198,17 @@ impl Parts for CpuBackend {
 
 impl Build for CpuBackend {
     fn build_matrix(&mut self, weight: Weight) -> Result<Matrix, ModelError> {
-        packed::matrix(&weight)
+        packed::matrix(&self.pool, &weight)
     }
 
     fn build_stack(&mut self, parts: Vec<Weight>) -> Result<Vec<Matrix>, ModelError> {
-        parts.iter().map(packed::matrix).collect()
+        parts.iter().map(|part| packed::matrix(&self.pool, part)).collect()
     }
 
     fn stack_of(&mut self, values: Vec<f32>, shape: StackShape) -> Result<Vec<Matrix>, ModelError> {
         values
             .chunks_exact(shape.outputs * shape.inputs)
-            .map(|values| packed::numbers(values, shape.outputs, shape.inputs))
+            .map(|values| packed::numbers(&self.pool, values, shape.outputs, shape.inputs))
             .collect()
     }
 

@@ -1,24 +1,31 @@
 //! Weights of a file as packed matrices.
 
-use simd_matmul::{Matrix, Weights};
+use simd_matmul::{Matrix, Pool, Weights};
 
 use crate::ModelError;
 use crate::quant::BlockType;
 use crate::weight::Weight;
 
 /// Packs a matrix; a type that no kernel has is decoded to single-precision numbers.
-pub(super) fn matrix(weight: &Weight) -> Result<Matrix, ModelError> {
+pub(super) fn matrix(pool: &Pool, weight: &Weight) -> Result<Matrix, ModelError> {
     let (rows, columns) = (weight.rows(), weight.columns());
-    match weight.block().and_then(kernel) {
-        Some(weights) => Ok(Matrix::pack(weights, rows, columns, weight.stored())?),
-        None => numbers(&weight.dequantize()?, rows, columns),
-    }
+    let matrix = match weight.block().and_then(kernel) {
+        Some(weights) => Matrix::pack(pool, weights, rows, columns, weight.stored())?,
+        None => numbers(pool, &weight.dequantize()?, rows, columns)?,
+    };
+    weight.release();
+    Ok(matrix)
 }
 
 /// Packs numbers, shape `(rows, columns)`.
-pub(super) fn numbers(values: &[f32], rows: usize, columns: usize) -> Result<Matrix, ModelError> {
+pub(super) fn numbers(
+    pool: &Pool,
+    values: &[f32],
+    rows: usize,
+    columns: usize,
+) -> Result<Matrix, ModelError> {
     let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-    Ok(Matrix::pack(Weights::F32, rows, columns, &bytes)?)
+    Ok(Matrix::pack(pool, Weights::F32, rows, columns, &bytes)?)
 }
 
 /// The type of weights that a kernel multiplies.
