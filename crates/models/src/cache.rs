@@ -280,9 +280,7 @@ impl KvCache {
     /// Bytes that this cache would hold on to with so many positions, the same for every cache of a model.
     pub fn bytes_for(&self, positions: usize) -> usize {
         self.store.as_ref().map_or(0, |store| {
-            positions
-                .div_ceil(BLOCK)
-                .saturating_mul(store.block_bytes())
+            positions.div_ceil(BLOCK).saturating_mul(store.block_bytes())
         })
     }
 
@@ -334,13 +332,13 @@ impl KvCache {
     ) -> Result<(Tensor, Option<Tensor>), ModelError> {
         let len = self.len;
         match &mut self.store {
-            Some(store) => {
+            Some(store) if matches!(store.place, Place::Device(_)) => {
                 let keys = store.write(layer, len, key, |block| Some(&block.key))?;
                 let values = value.map(|value| store.write(layer, len, value, |block| block.value.as_ref()));
                 Ok((keys, values.transpose()?))
             }
-            None => Err(ModelError::ForeignCache {
-                found: "counting only".into(),
+            _ => Err(ModelError::ForeignCache {
+                found: "no tensors".into(),
                 needed: "tensors".into(),
             }),
         }

@@ -112,7 +112,10 @@ fn map(file: &File) -> std::io::Result<Mmap> {
 const PAGE: usize = 1 << 16;
 
 #[cfg(unix)]
-#[allow(unsafe_code, reason = "what a mapping holds may change by this advice, in general")]
+#[allow(
+    unsafe_code,
+    reason = "what a mapping holds may change by this advice, in general"
+)]
 fn forget(map: &Mmap, start: usize, len: usize) -> std::io::Result<()> {
     // SAFETY: the pages are those of a file and were never written, so that they are read again as they were.
     unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, len) }

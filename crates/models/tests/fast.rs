@@ -14,7 +14,12 @@ const SHAPES: [Shape; 4] = [
 ];
 
 fn model(shape: Shape, quant: Quant, compute: Compute, cache: CacheType) -> Box<dyn Model> {
-    let name = format!("fast-{}-{}-{}.gguf", std::process::id(), shape.name(), quant.name());
+    let name = format!(
+        "fast-{}-{}-{}.gguf",
+        std::process::id(),
+        shape.name(),
+        quant.name()
+    );
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     if !path.exists() {
         synth::write_as(shape, quant, 11, &path, &mut |_| {}).unwrap();
@@ -35,7 +40,9 @@ fn logits(mut model: Box<dyn Model>, tokens: &[u32]) -> Vec<f32> {
         cache: &mut cache,
     };
     model.forward(&mut [step], Rows::All, &mut logits).unwrap();
-    (0..logits.rows()).flat_map(|row| logits.row(row).to_vec()).collect()
+    (0..logits.rows())
+        .flat_map(|row| logits.row(row).to_vec())
+        .collect()
 }
 
 /// Distance of two lists of numbers, as a share of the length of the first.

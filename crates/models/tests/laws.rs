@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 
 use models::synth::{self, Quant, Shape};
 use models::{
-    CacheType, Checkpoint, Compute, GgufFile, KvCache, LoadOptions, Logits, Model, ModelError, ModelFactory, RowAt,
-    Rows, SequenceStep,
+    CacheType, Checkpoint, Compute, GgufFile, KvCache, LoadOptions, Logits, Model, ModelError, ModelFactory,
+    RowAt, Rows, SequenceStep,
 };
 use proptest::prelude::*;
 
@@ -71,7 +71,9 @@ fn model(case: Case) -> Box<dyn Model> {
         let both = |shape| [(shape, Quant::F16), (shape, Quant::Q8_0)];
         SHAPES.into_iter().flat_map(both).map(write).collect()
     });
-    let found = files.iter().find(|(shape, quant, _)| *shape == case.shape && *quant == case.quant);
+    let found = files
+        .iter()
+        .find(|(shape, quant, _)| *shape == case.shape && *quant == case.quant);
     let options = LoadOptions {
         compute: case.compute,
         cache: case.cache,
@@ -301,4 +303,27 @@ fn bytes_grow_by_blocks_and_shrink_with_truncation() {
     assert_eq!(cache.bytes(), 2 * one);
     cache.truncate(64);
     assert_eq!(cache.bytes(), one);
+}
+
+#[test]
+fn a_cache_of_another_backend_is_refused_and_left_as_it_was() {
+    let of = |compute| Case {
+        compute,
+        ..exact(Shape::TinyQwen3)
+    };
+    let (mut exact, mut fast) = (model(of(Compute::Exact)), model(of(Compute::Fast)));
+    let mut logits = Logits::new();
+    let (mut of_exact, mut of_fast) = (exact.new_cache(), fast.new_cache());
+    for (model, cache) in [(&mut exact, &mut of_fast), (&mut fast, &mut of_exact)] {
+        let step = SequenceStep {
+            tokens: &[1, 2],
+            cache,
+        };
+        let result = model.forward(&mut [step], Rows::Last, &mut logits);
+        assert!(
+            matches!(result, Err(ModelError::ForeignCache { .. })),
+            "{result:?}"
+        );
+    }
+    assert_eq!((of_exact.len(), of_fast.len()), (0, 0));
 }

@@ -55,7 +55,7 @@ pub use error::MatrixError;
 pub use format::Weights;
 pub use latent::{Latent, LatentScratch, attend_latent};
 pub use lines::Lines;
-pub use matrix::{Matrix, Product, multiply_all};
+pub use matrix::{Matrix, Product, Products};
 pub use pieces::by_chunks;
 pub use pool::Pool;
 pub use simd::{LANES, Level};

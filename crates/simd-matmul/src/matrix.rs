@@ -97,28 +97,28 @@ impl Matrix {
     ///
     /// # Errors
     ///
-    /// As [`multiply_all`].
+    /// As [`Products::multiply`].
     pub fn multiply(
         &self,
         pool: &Pool,
         activations: &Activations,
         out: &mut [f32],
     ) -> Result<(), MatrixError> {
-        multiply_all(pool, &mut [Product::new(self, activations, out)])
+        Products::from([Product::new(self, activations, out)]).multiply(pool)
     }
 
     /// Multiplies as [`Matrix::multiply`] does, and adds the results to what stands in `out`.
     ///
     /// # Errors
     ///
-    /// As [`multiply_all`].
+    /// As [`Products::multiply`].
     pub fn multiply_add(
         &self,
         pool: &Pool,
         activations: &Activations,
         out: &mut [f32],
     ) -> Result<(), MatrixError> {
-        multiply_all(pool, &mut [Product::new(self, activations, out).adding()])
+        Products::from([Product::new(self, activations, out).adding()]).multiply(pool)
     }
 
     const fn tiles(&self) -> usize {
@@ -192,32 +192,73 @@ impl<'a> Product<'a> {
     }
 }
 
-/// Products that do not depend on each other, as one piece of work.
-///
-/// # Errors
-///
-/// * [`MatrixError::Mismatch`] if activations have other columns or blocks than their matrix.
-/// * [`MatrixError::Output`] if an `out` has another size.
-///
-/// Nothing is written then.
-pub fn multiply_all(pool: &Pool, products: &mut [Product<'_>]) -> Result<(), MatrixError> {
-    for product in products.iter() {
-        product.check()?;
-    }
-    let total: usize = products.iter().map(|product| product.matrix.tiles()).sum();
-    let shares = (pool.threads() * SHARES).min(total);
-    let products = &*products;
-    pool.run(shares, |share| {
-        let mine = total * share / shares..total * (share + 1) / shares;
-        let mut first = 0;
-        for product in products {
-            let own = first..first + product.matrix.tiles();
-            first = own.end;
-            let (start, end) = (mine.start.max(own.start), mine.end.min(own.end));
-            if start < end {
-                product.multiply_tiles(start - own.start..end - own.start);
-            }
+/// Up to `N` products that do not depend on each other, to be one piece of work.
+pub struct Products<'a, const N: usize> {
+    list: [Option<Product<'a>>; N],
+    len: usize,
+}
+
+impl<'a, const N: usize> Products<'a, N> {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            list: [const { None }; N],
+            len: 0,
         }
-    });
-    Ok(())
+    }
+
+    /// Adds one.
+    ///
+    /// # Panics
+    ///
+    /// If there are `N`.
+    pub fn push(&mut self, product: Product<'a>) {
+        assert!(self.len < N, "there is room for {N} products");
+        self.list[self.len] = Some(product);
+        self.len += 1;
+    }
+
+    /// Multiplies all of them. Nothing is allocated.
+    ///
+    /// # Errors
+    ///
+    /// * [`MatrixError::Mismatch`] if activations have other columns or blocks than their matrix.
+    /// * [`MatrixError::Output`] if an `out` has another size.
+    ///
+    /// Nothing is written then.
+    pub fn multiply(self, pool: &Pool) -> Result<(), MatrixError> {
+        let products = || self.list.iter().flatten();
+        products().try_for_each(Product::check)?;
+        let total: usize = products().map(|product| product.matrix.tiles()).sum();
+        let shares = (pool.threads() * SHARES).min(total);
+        pool.run(shares, |share| {
+            let mine = total * share / shares..total * (share + 1) / shares;
+            let mut first = 0;
+            for product in products() {
+                let own = first..first + product.matrix.tiles();
+                first = own.end;
+                let (start, end) = (mine.start.max(own.start), mine.end.min(own.end));
+                if start < end {
+                    product.multiply_tiles(start - own.start..end - own.start);
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+impl<const N: usize> Default for Products<'_, N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a, const N: usize> From<[Product<'a>; N]> for Products<'a, N> {
+    fn from(list: [Product<'a>; N]) -> Self {
+        Self {
+            list: list.map(Some),
+            len: N,
+        }
+    }
 }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::Precision;
 use anyhow::{Context, Result, bail};
 use engine::Message;
-use super::Precision;
 use serde::Deserialize;
 
 /// `manifest.json`.

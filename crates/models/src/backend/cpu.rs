@@ -11,9 +11,7 @@ mod packed;
 
 use std::num::NonZero;
 
-use simd_matmul::{
-    Activations, Grain, Level, Matrix, Pool, Product, Span, gate, multiply_all, normalize,
-};
+use simd_matmul::{Activations, Grain, Level, Matrix, Pool, Product, Products, Span, gate, normalize};
 
 use super::{Attention, Backend, Batch, Experts, LatentAttention, LatentWeights, Mlp, Norm, Slot};
 use crate::cache::Layout;
@@ -112,7 +110,14 @@ impl CpuBackend {
     fn norm(&mut self, norm: &Norm<'_, Self>) {
         let width = norm.weight.len();
         resize(&mut self.normed, self.hidden.len());
-        norm_rows(&self.pool, self.level, &self.hidden, norm, width, &mut self.normed);
+        norm_rows(
+            &self.pool,
+            self.level,
+            &self.hidden,
+            norm,
+            width,
+            &mut self.normed,
+        );
         self.activations.begin();
     }
 
@@ -131,13 +136,11 @@ impl CpuBackend {
         resize(&mut self.up, self.rows * width);
         self.activations.prepare(&self.pool, gate_matrix, &self.normed)?;
         self.activations.prepare(&self.pool, up_matrix, &self.normed)?;
-        multiply_all(
-            &self.pool,
-            &mut [
-                Product::new(gate_matrix, self.activations.of(gate_matrix), &mut self.gate),
-                Product::new(up_matrix, self.activations.of(up_matrix), &mut self.up),
-            ],
-        )?;
+        Products::from([
+            Product::new(gate_matrix, self.activations.of(gate_matrix), &mut self.gate),
+            Product::new(up_matrix, self.activations.of(up_matrix), &mut self.up),
+        ])
+        .multiply(&self.pool)?;
         gate_rows(&self.pool, self.level, width, &mut self.gate, &self.up);
         Ok(())
     }
@@ -202,7 +205,10 @@ impl Build for CpuBackend {
     }
 
     fn build_stack(&mut self, parts: Vec<Weight>) -> Result<Vec<Matrix>, ModelError> {
-        parts.iter().map(|part| packed::matrix(&self.pool, part)).collect()
+        parts
+            .iter()
+            .map(|part| packed::matrix(&self.pool, part))
+            .collect()
     }
 
     fn stack_of(&mut self, values: Vec<f32>, shape: StackShape) -> Result<Vec<Matrix>, ModelError> {
@@ -254,13 +260,13 @@ impl Backend for CpuBackend {
             out[slot] = std::mem::take(&mut self.slots[slot]);
             resize(&mut out[slot], self.rows * matrix.rows());
         }
-        let mut products = Vec::with_capacity(outputs.len());
+        let mut products = Products::<{ Slot::COUNT }>::new();
         for (number, out) in out.iter_mut().enumerate() {
-            let matrix = outputs.iter().find(|(_, slot)| *slot as usize == number);
-            products.extend(matrix.map(|(matrix, _)| Product::new(matrix, self.activations.of(matrix), out)));
+            if let Some((matrix, _)) = outputs.iter().find(|(_, slot)| *slot as usize == number) {
+                products.push(Product::new(matrix, self.activations.of(matrix), out));
+            }
         }
-        multiply_all(&self.pool, &mut products)?;
-        drop(products);
+        products.multiply(&self.pool)?;
         for (_, slot) in outputs {
             let slot = *slot as usize;
             self.slots[slot] = std::mem::take(&mut out[slot]);
@@ -277,7 +283,14 @@ impl Backend for CpuBackend {
     ) -> Result<(), ModelError> {
         let x = &self.slots[from as usize];
         resize(&mut self.normed, x.len());
-        norm_rows(&self.pool, self.level, x, &norm, norm.weight.len(), &mut self.normed);
+        norm_rows(
+            &self.pool,
+            self.level,
+            x,
+            &norm,
+            norm.weight.len(),
+            &mut self.normed,
+        );
         self.activations.begin();
         self.activations.prepare(&self.pool, matrix, &self.normed)?;
         let out = &mut self.slots[to as usize];

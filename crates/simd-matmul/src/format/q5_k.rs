@@ -26,7 +26,12 @@ impl Tile for Q5K {
             for quad in 0..8 {
                 put(codes, part * VECTORS + quad, row, four(low, 32 * part + 4 * quad));
                 let fifths = four(fifths, 4 * quad) >> (2 * part) & each(3);
-                put(codes, part * VECTORS + 8 + quad / 4, row, fifths << (2 * (quad % 4)));
+                put(
+                    codes,
+                    part * VECTORS + 8 + quad / 4,
+                    row,
+                    fifths << (2 * (quad % 4)),
+                );
             }
         }
     }

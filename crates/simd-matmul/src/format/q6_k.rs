@@ -29,7 +29,10 @@ impl Tile for Q6K {
         for pair in 0..8 {
             // The file interleaves four rows of 32 columns in each half.
             let (half, quarter) = (pair / 4, pair % 4);
-            for (second, quad) in [0, 1].into_iter().flat_map(|second| (0..4).map(move |quad| (second, quad))) {
+            for (second, quad) in [0, 1]
+                .into_iter()
+                .flat_map(|second| (0..4).map(move |quad| (second, quad)))
+            {
                 let i = 16 * second + 4 * quad;
                 let nibbles = four(low, 64 * half + 32 * (quarter % 2) + i) >> (quarter / 2 * 4) & each(15);
                 put(to, pair * VECTORS + quad, row, nibbles << (4 * second));

@@ -1,7 +1,7 @@
 //! Rotation, and attention over caches in memory.
 
 use simd_matmul::{
-    Activations, Entry, Heads, Latent, LatentScratch, Level, Pool, Product, attend, attend_latent, multiply_all,
+    Activations, Entry, Heads, Latent, LatentScratch, Level, Pool, Product, Products, attend, attend_latent,
     normalize_in_place, turn_adjacent, turn_halves, write_key, write_value,
 };
 
@@ -103,7 +103,11 @@ impl CpuBackend {
         shape: Attention,
         batch: &mut Batch<'_, '_>,
     ) -> Result<(), ModelError> {
-        let Attention { kv_heads, head, scale } = shape;
+        let Attention {
+            kv_heads,
+            head,
+            scale,
+        } = shape;
         let entry = entry(batch);
         let (keys, values) = (&self.slots[Slot::Key as usize], &self.slots[Slot::Value as usize]);
         for (rows, cache) in batch.sequences() {
@@ -130,7 +134,8 @@ impl CpuBackend {
             entry,
         };
         let caches = Caches(batch);
-        let block = |sequence: usize, head: usize, index: usize| caches.of(sequence).block(layer, head, index);
+        let block =
+            |sequence: usize, head: usize, index: usize| caches.of(sequence).block(layer, head, index);
         attend(&self.pool, self.level, heads, query, &self.spans, block, &mut out);
         self.slots[Slot::Attention as usize] = out;
         Ok(())
@@ -177,10 +182,15 @@ impl CpuBackend {
         let heads = weights.expand.key.len();
         let room = &mut self.latent;
         // Each head's query goes to the space of the compressed rows by a matrix of its own.
-        room.project(&self.pool, &weights.expand.key, self.rows, |head_number, row, to| {
-            let at = (row * heads + head_number) * head;
-            to.copy_from_slice(&query[at..][..plain]);
-        })?;
+        room.project(
+            &self.pool,
+            &weights.expand.key,
+            self.rows,
+            |head_number, row, to| {
+                let at = (row * heads + head_number) * head;
+                to.copy_from_slice(&query[at..][..plain]);
+            },
+        )?;
         resize(&mut room.query, self.rows * heads * width);
         let outputs = &room.outputs;
         let rows = self.rows;
@@ -243,6 +253,9 @@ impl Caches<'_, '_, '_> {
     }
 }
 
+/// Heads whose products are one piece of work.
+const TOGETHER: usize = 32;
+
 /// Memory of latent attention.
 pub(super) struct LatentRows {
     level: Level,
@@ -288,7 +301,8 @@ impl LatentRows {
         resize(&mut self.inputs, matrices.len() * rows * columns);
         resize(&mut self.outputs, matrices.len() * rows * outputs);
         let level = self.level;
-        self.activations.resize_with(matrices.len(), || Activations::new(level));
+        self.activations
+            .resize_with(matrices.len(), || Activations::new(level));
         let inputs = self.inputs.chunks_exact_mut(rows * columns);
         for (head, (activations, inputs)) in self.activations.iter_mut().zip(inputs).enumerate() {
             for (row, to) in inputs.chunks_exact_mut(columns).enumerate() {
@@ -296,14 +310,19 @@ impl LatentRows {
             }
             activations.quantize(pool, first.grain(), inputs, columns)?;
         }
-        let outputs = self.outputs.chunks_exact_mut(rows * outputs);
-        let mut products: Vec<Product<'_>> = matrices
-            .iter()
-            .zip(&self.activations)
-            .zip(outputs)
-            .map(|((matrix, activations), out)| Product::new(matrix, activations, out))
-            .collect();
-        multiply_all(pool, &mut products)?;
+        let matrices = matrices.chunks(TOGETHER);
+        let activations = self.activations.chunks(TOGETHER);
+        let outputs = self.outputs.chunks_mut(TOGETHER * rows * outputs);
+        for ((matrices, activations), out) in matrices.zip(activations).zip(outputs) {
+            let size = out.len() / matrices.len();
+            let mut products = Products::<TOGETHER>::new();
+            for ((matrix, activations), out) in
+                matrices.iter().zip(activations).zip(out.chunks_exact_mut(size))
+            {
+                products.push(Product::new(matrix, activations, out));
+            }
+            products.multiply(pool)?;
+        }
         Ok(())
     }
 }

@@ -1,11 +1,11 @@
 //! The routed experts: rows are grouped by expert, so that each expert's weights are read once for all of them.
 
-use simd_matmul::{Activations, Level, Product, add_scaled, multiply_all};
+use simd_matmul::{Activations, Level, Product, Products, add_scaled};
 
 use super::{CpuBackend, gate_rows, resize};
 use crate::ModelError;
 use crate::backend::Experts;
-use crate::routing::Choice;
+use crate::routing::{Choice, Ranks};
 
 /// Experts whose products are one piece of work: enough for all threads, and few rows of results at a time.
 const TOGETHER: usize = 16;
@@ -17,6 +17,7 @@ pub(super) struct Room {
     scores: Vec<f32>,
     /// Every row's choices, row after row.
     choices: Vec<Choice>,
+    ranks: Ranks,
     /// Indices of choices, by expert and then in order.
     sorted: Vec<u32>,
     /// Rows of the experts that run together.
@@ -37,6 +38,7 @@ impl Room {
             level,
             scores: Vec::new(),
             choices: Vec::new(),
+            ranks: Ranks::default(),
             sorted: Vec::new(),
             rows: Vec::new(),
             gate: Vec::new(),
@@ -49,7 +51,7 @@ impl Room {
 }
 
 /// An expert and its choices, as a range of the sorted ones.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Run {
     expert: usize,
     start: usize,
@@ -66,7 +68,8 @@ impl CpuBackend {
         room.sorted.clear();
         room.sorted.extend(0..room.choices.len() as u32);
         let choices = &room.choices;
-        room.sorted.sort_by_key(|&n| choices[n as usize].expert);
+        room.sorted
+            .sort_unstable_by_key(|&n| (choices[n as usize].expert, n));
         room.places.resize(room.sorted.len(), 0);
         for (place, n) in room.sorted.iter().enumerate() {
             room.places[*n as usize] = place as u32;
@@ -75,13 +78,14 @@ impl CpuBackend {
 
         let mut start = 0;
         while start < self.experts.sorted.len() {
-            let mut runs = Vec::with_capacity(TOGETHER);
-            while runs.len() < TOGETHER && start < self.experts.sorted.len() {
-                let run = self.experts.run(start);
-                start += run.len;
-                runs.push(run);
+            let mut runs = [Run::default(); TOGETHER];
+            let mut count = 0;
+            while count < TOGETHER && start < self.experts.sorted.len() {
+                runs[count] = self.experts.run(start);
+                start += runs[count].len;
+                count += 1;
             }
-            self.run_experts(experts, &runs, used, width)?;
+            self.run_experts(experts, &runs[..count], used, width)?;
         }
 
         let room = &self.experts;
@@ -102,12 +106,17 @@ impl CpuBackend {
         let count = experts.router.rows();
         let room = &mut self.experts;
         resize(&mut room.scores, self.rows * count);
-        self.activations.prepare(&self.pool, experts.router, &self.normed)?;
+        self.activations
+            .prepare(&self.pool, experts.router, &self.normed)?;
         let activations = self.activations.of(experts.router);
-        experts.router.multiply(&self.pool, activations, &mut room.scores)?;
+        experts
+            .router
+            .multiply(&self.pool, activations, &mut room.scores)?;
         room.choices.clear();
         for scores in room.scores.chunks_exact_mut(count) {
-            experts.routing.choose(scores, experts.bias, &mut room.choices);
+            experts
+                .routing
+                .choose(scores, experts.bias, &mut room.ranks, &mut room.choices);
         }
         Ok(())
     }
@@ -128,7 +137,8 @@ impl CpuBackend {
         let room = &mut self.experts;
         let level = room.level;
         while room.activations.len() < runs.len() {
-            room.activations.push(std::array::from_fn(|_| Activations::new(level)));
+            room.activations
+                .push(std::array::from_fn(|_| Activations::new(level)));
         }
         resize(&mut room.rows, range.len() * width);
         for (to, n) in room.rows.chunks_exact_mut(width).zip(&room.sorted[range.clone()]) {
@@ -146,11 +156,15 @@ impl CpuBackend {
         resize(&mut room.gate, range.len() * inner);
         resize(&mut room.up, range.len() * inner);
         {
-            let mut products = Vec::with_capacity(2 * runs.len());
+            let mut products = Products::<{ 2 * TOGETHER }>::new();
             let (mut gates, mut ups) = (&mut room.gate[..], &mut room.up[..]);
             for (run, [of_gate, of_up, _]) in runs.iter().zip(&room.activations) {
                 let (gate_matrix, up_matrix) = (&experts.gate[run.expert], &experts.up[run.expert]);
-                let of_up = if up_matrix.grain() == gate_matrix.grain() { of_gate } else { of_up };
+                let of_up = if up_matrix.grain() == gate_matrix.grain() {
+                    of_gate
+                } else {
+                    of_up
+                };
                 let (gate, rest) = gates.split_at_mut(run.len * inner);
                 gates = rest;
                 let (up, rest) = ups.split_at_mut(run.len * inner);
@@ -158,21 +172,21 @@ impl CpuBackend {
                 products.push(Product::new(gate_matrix, of_gate, gate));
                 products.push(Product::new(up_matrix, of_up, up));
             }
-            multiply_all(&self.pool, &mut products)?;
+            products.multiply(&self.pool)?;
         }
         gate_rows(&self.pool, level, inner, &mut room.gate, &room.up);
         for (run, [_, _, outward]) in runs.iter().zip(&mut room.activations) {
             let x = &room.gate[(run.start - range.start) * inner..][..run.len * inner];
             outward.quantize(&self.pool, experts.down[run.expert].grain(), x, inner)?;
         }
-        let mut products = Vec::with_capacity(runs.len());
+        let mut products = Products::<TOGETHER>::new();
         let mut outputs = &mut room.outputs[range.start * width..][..range.len() * width];
         for (run, [_, _, outward]) in runs.iter().zip(&room.activations) {
             let (output, rest) = outputs.split_at_mut(run.len * width);
             outputs = rest;
             products.push(Product::new(&experts.down[run.expert], outward, output));
         }
-        multiply_all(&self.pool, &mut products)?;
+        products.multiply(&self.pool)?;
         Ok(())
     }
 }
@@ -182,7 +196,9 @@ impl Room {
     fn run(&self, start: usize) -> Run {
         let expert_at = |place: usize| self.choices[self.sorted[place] as usize].expert;
         let expert = expert_at(start);
-        let len = (start..self.sorted.len()).take_while(|&place| expert_at(place) == expert).count();
+        let len = (start..self.sorted.len())
+            .take_while(|&place| expert_at(place) == expert)
+            .count();
         Run { expert, start, len }
     }
 }
