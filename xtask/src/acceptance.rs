@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use models::CacheType;
+use models::{CacheType, Compute, LoadOptions};
 
 use manifest::{Case, Kind, Manifest};
 use subject::{Opened, Subject};
@@ -51,21 +51,40 @@ struct Tally {
     reason: String,
 }
 
+/// Arithmetic of a forward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Precision {
+    /// All in single precision.
+    Exact,
+    /// Activations of 8 bits, or keys and values of 16.
+    Low,
+}
+
+impl Precision {
+    fn of(options: LoadOptions) -> Self {
+        match (options.compute, options.cache) {
+            (Compute::Exact, CacheType::F32) => Self::Exact,
+            _ => Self::Low,
+        }
+    }
+}
+
 /// Runs all cases whose id contains `only`; the last line printed is `N passed, N failed, N skipped`.
 ///
-/// * `cache`: how caches store their entries; a case that it cannot concern runs with [`CacheType::F32`] alone.
-pub(crate) fn run(fixtures: &Path, only: &str, cache: CacheType) -> Result<()> {
+/// * `options`: how models are loaded; a case that they cannot concern runs in exact arithmetic alone.
+pub(crate) fn run(fixtures: &Path, only: &str, options: LoadOptions) -> Result<()> {
     let manifest = Manifest::read(fixtures)?;
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     let mut opened: Option<(String, Opened)> = None;
-    let concerned = |case: &&Case| cache == CacheType::F32 || case.runs_a_model();
+    let precision = Precision::of(options);
+    let concerned = |case: &&Case| precision == Precision::Exact || case.runs_a_model();
     let wanted = manifest.cases.iter().filter(|case| case.id.contains(only));
     for case in wanted.filter(concerned) {
         let subject = match &opened {
             Some((files, subject)) if *files == case.files_key() => subject,
             _ => {
                 &opened
-                    .insert((case.files_key(), Subject::open(fixtures, case, cache)))
+                    .insert((case.files_key(), Subject::open(fixtures, case, options)))
                     .1
             }
         };
@@ -91,7 +110,7 @@ pub(crate) fn run(fixtures: &Path, only: &str, cache: CacheType) -> Result<()> {
             continue;
         }
         let mut tally = Tally::default();
-        let outcome = run_case(fixtures, &manifest, case, cache, subject, &mut tally);
+        let outcome = run_case(fixtures, &manifest, case, precision, subject, &mut tally);
         tallies
             .entry(case.group())
             .or_default()
@@ -105,7 +124,7 @@ fn run_case(
     fixtures: &Path,
     manifest: &Manifest,
     case: &Case,
-    cache: CacheType,
+    precision: Precision,
     subject: &Opened,
     tally: &mut Tally,
 ) -> Outcome {
@@ -123,7 +142,7 @@ fn run_case(
         Opened::Unsupported(why) => return Outcome::Skipped(why.clone()),
         Opened::Failed(why) => return Outcome::Failed(why.clone()),
     };
-    on_model(fixtures, manifest, case, cache, subject, tally)
+    on_model(fixtures, manifest, case, precision, subject, tally)
         .unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")))
 }
 
@@ -131,15 +150,15 @@ fn on_model(
     fixtures: &Path,
     manifest: &Manifest,
     case: &Case,
-    cache: CacheType,
+    precision: Precision,
     subject: &Subject,
     tally: &mut Tally,
 ) -> Result<Outcome> {
     match case.kind {
-        Kind::Logits => logits::run(fixtures, manifest.class(case, cache)?, case, subject, tally),
-        Kind::Greedy => generation::greedy(case, subject, case.required(cache)?, tally),
-        Kind::Completion => generation::completion(case, subject, case.required(cache)?, tally),
-        Kind::Chat => chat::run(case, subject, case.required(cache)?, tally),
+        Kind::Logits => logits::run(fixtures, manifest.class(case, precision)?, case, subject, tally),
+        Kind::Greedy => generation::greedy(case, subject, case.required(precision)?, tally),
+        Kind::Completion => generation::completion(case, subject, case.required(precision)?, tally),
+        Kind::Chat => chat::run(case, subject, case.required(precision)?, tally),
         _ => Ok(Outcome::Skipped(format!(
             "no runner for kind `{}`",
             case.kind_name()

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use models::CacheType;
+use models::{CacheType, Compute, LoadOptions};
 
 #[derive(Parser)]
 #[command(name = "xtask", about = "The project's own tasks")]
@@ -60,6 +60,9 @@ enum Task {
         /// Numbers that keys and values are kept in; with f16, only the cases that run a model.
         #[arg(long, default_value = "f32")]
         cache: Cache,
+        /// How models compute; fast, with activations of 8 bits, runs only the cases that run a model.
+        #[arg(long, default_value = "exact")]
+        compute: Computing,
     },
     /// Measures us beside our peers and the machine's limits.
     Bench(bench::Options),
@@ -103,6 +106,22 @@ impl From<Cache> for CacheType {
     }
 }
 
+/// A way to compute.
+#[derive(Clone, Copy, ValueEnum)]
+enum Computing {
+    Exact,
+    Fast,
+}
+
+impl From<Computing> for Compute {
+    fn from(computing: Computing) -> Self {
+        match computing {
+            Computing::Exact => Self::Exact,
+            Computing::Fast => Self::Fast,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Ci { full } => ci::run(full),
@@ -112,7 +131,15 @@ fn main() -> ExitCode {
             fixtures,
             only,
             cache,
-        } => acceptance::run(&fixtures, &only, cache.into()),
+            compute,
+        } => {
+            let options = LoadOptions {
+                cache: cache.into(),
+                compute: compute.into(),
+                ..LoadOptions::default()
+            };
+            acceptance::run(&fixtures, &only, options)
+        }
         Task::Bench(options) => bench::run(&options),
         Task::Peers => peers::run(),
         Task::SynthModel(options) => synth_model::run(&options),

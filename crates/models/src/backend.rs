@@ -5,6 +5,7 @@
 //! framework primitives and another can run fused kernels over buffers sized at load.
 
 pub(crate) mod candle;
+pub(crate) mod cpu;
 
 use std::ops::Range;
 

@@ -7,11 +7,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
+use simd_matmul::Lines;
 
 use crate::ModelError;
 
 /// Positions in one block.
-pub(crate) const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = simd_matmul::BLOCK;
 
 /// Widths of what one position leaves in the cache, the same in every layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,14 +70,26 @@ pub struct KvCache {
 #[derive(Clone, Debug)]
 struct Store {
     layout: Layout,
-    device: Device,
+    place: Place,
     blocks: Vec<Arc<Block>>,
+}
+
+/// Where blocks lie.
+#[derive(Clone, Debug)]
+enum Place {
+    /// In tensors of a device.
+    Device(Device),
+    /// In memory that kernels read and write.
+    Memory,
 }
 
 /// 64 positions of every layer.
 #[derive(Debug)]
-struct Block {
-    layers: Vec<LayerBlock>,
+enum Block {
+    Tensors(Vec<LayerBlock>),
+    /// For each layer and head its keys, transposed, and then its values; rows of values are filled up to whole vectors.
+    /// Where values are read out of keys, keys lie as values do.
+    Memory(Lines),
 }
 
 /// Head-major tensors: `key` has the shape `(heads, 64, key)`, `value` has `(heads, 64, value)`.
@@ -134,15 +147,67 @@ impl KvCache {
 
     /// An empty cache of tensors on `device`.
     pub(crate) fn on(device: &Device, layout: Layout) -> Self {
+        Self::in_place(Place::Device(device.clone()), layout)
+    }
+
+    /// An empty cache in memory.
+    pub(crate) fn in_memory(layout: Layout) -> Self {
+        Self::in_place(Place::Memory, layout)
+    }
+
+    fn in_place(place: Place, layout: Layout) -> Self {
         Self {
             len: 0,
             store: Some(Store {
                 layout,
-                device: device.clone(),
+                place,
                 blocks: Vec::new(),
             }),
             tokens: None,
         }
+    }
+
+    /// How entries are stored, where this cache stores any.
+    pub(crate) fn entry(&self) -> Option<CacheType> {
+        self.store.as_ref().map(|store| store.layout.entry)
+    }
+
+    /// Keys and values of a head in one block of a cache in memory; empty where there are none.
+    pub(crate) fn block(&self, layer: usize, head: usize, index: usize) -> (&[u8], &[u8]) {
+        let found = self.store.as_ref().and_then(|store| {
+            let Block::Memory(lines) = store.blocks.get(index)?.as_ref() else {
+                return None;
+            };
+            let (at, keys, values) = store.layout.place(layer, head);
+            let bytes = lines.bytes().get(at..at + keys + values)?;
+            Some(bytes.split_at(keys))
+        });
+        found.unwrap_or_default()
+    }
+
+    /// [`KvCache::block`], to be written: a block that [`KvCache::reserve`] has made this cache's own.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::ForeignCache`] if the cache is not in memory, or the block is not its own.
+    pub(crate) fn block_mut(
+        &mut self,
+        layer: usize,
+        head: usize,
+        index: usize,
+    ) -> Result<(&mut [u8], &mut [u8]), ModelError> {
+        let found = self.store.as_mut().and_then(|store| {
+            let (at, keys, values) = store.layout.place(layer, head);
+            let Block::Memory(lines) = Arc::get_mut(store.blocks.get_mut(index)?)? else {
+                return None;
+            };
+            let bytes = lines.bytes_mut().get_mut(at..at + keys + values)?;
+            Some(bytes.split_at_mut(keys))
+        });
+        found.ok_or_else(|| ModelError::ForeignCache {
+            found: "a block that is shared, or no block in memory".into(),
+            needed: "a block of its own".into(),
+        })
     }
 
     /// Positions held.
@@ -209,15 +274,13 @@ impl KvCache {
     pub fn bytes(&self) -> usize {
         self.store
             .as_ref()
-            .map_or(0, |store| store.blocks.len() * store.layout.block_bytes())
+            .map_or(0, |store| store.blocks.len() * store.block_bytes())
     }
 
     /// Bytes that this cache would hold on to with so many positions, the same for every cache of a model.
     pub fn bytes_for(&self, positions: usize) -> usize {
         self.store.as_ref().map_or(0, |store| {
-            positions
-                .div_ceil(BLOCK)
-                .saturating_mul(store.layout.block_bytes())
+            positions.div_ceil(BLOCK).saturating_mul(store.block_bytes())
         })
     }
 
@@ -231,7 +294,7 @@ impl KvCache {
                 .iter()
                 .filter(|block| counted.insert(Arc::as_ptr(block)))
                 .count();
-            new * store.layout.block_bytes()
+            new * store.block_bytes()
         };
         stores.map(own).sum()
     }
@@ -269,13 +332,13 @@ impl KvCache {
     ) -> Result<(Tensor, Option<Tensor>), ModelError> {
         let len = self.len;
         match &mut self.store {
-            Some(store) => {
+            Some(store) if matches!(store.place, Place::Device(_)) => {
                 let keys = store.write(layer, len, key, |block| Some(&block.key))?;
                 let values = value.map(|value| store.write(layer, len, value, |block| block.value.as_ref()));
                 Ok((keys, values.transpose()?))
             }
-            None => Err(ModelError::ForeignCache {
-                found: "counting only".into(),
+            _ => Err(ModelError::ForeignCache {
+                found: "no tensors".into(),
                 needed: "tensors".into(),
             }),
         }
@@ -292,6 +355,21 @@ impl Layout {
     pub(crate) fn position_bytes(&self) -> usize {
         self.layers * self.heads * (self.key + self.value) * self.entry.bytes()
     }
+
+    /// In a block in memory, where a head's keys begin, and the bytes of its keys and of its values.
+    fn place(&self, layer: usize, head: usize) -> (usize, usize, usize) {
+        let filled = |width: usize| BLOCK * width.next_multiple_of(simd_matmul::LANES) * self.entry.bytes();
+        let (keys, values) = match self.value {
+            0 => (filled(self.key), 0),
+            value => (BLOCK * self.key * self.entry.bytes(), filled(value)),
+        };
+        ((layer * self.heads + head) * (keys + values), keys, values)
+    }
+
+    /// Bytes of a block in memory.
+    fn memory_bytes(&self) -> usize {
+        self.place(self.layers, 0).0
+    }
 }
 
 impl Store {
@@ -303,9 +381,16 @@ impl Store {
         }
         Ok(Store {
             layout: self.layout,
-            device: self.device.clone(),
+            place: self.place.clone(),
             blocks,
         })
+    }
+
+    fn block_bytes(&self) -> usize {
+        match self.place {
+            Place::Device(_) => self.layout.block_bytes(),
+            Place::Memory => self.layout.memory_bytes(),
+        }
     }
 
     fn reserve(&mut self, len: usize, new: usize) -> Result<(), ModelError> {
@@ -319,7 +404,7 @@ impl Store {
         self.blocks.truncate(len.div_ceil(BLOCK));
         while self.blocks.len() * BLOCK < len + new {
             self.blocks
-                .push(Arc::new(Block::zeros(&self.layout, &self.device)?));
+                .push(Arc::new(Block::zeros(&self.layout, &self.place)?));
         }
         Ok(())
     }
@@ -336,7 +421,10 @@ impl Store {
         let (new, total) = (entries.dim(1)?, len + entries.dim(1)?);
         let blocks: Vec<&Tensor> = self.blocks[..total.div_ceil(BLOCK)]
             .iter()
-            .filter_map(|b| side(&b.layers[layer]))
+            .filter_map(|block| match block.as_ref() {
+                Block::Tensors(layers) => side(&layers[layer]),
+                Block::Memory(_) => None,
+            })
             .collect();
         let mut done = 0;
         while done < new {
@@ -350,7 +438,11 @@ impl Store {
 }
 
 impl Block {
-    fn zeros(layout: &Layout, device: &Device) -> candle_core::Result<Self> {
+    fn zeros(layout: &Layout, place: &Place) -> candle_core::Result<Self> {
+        let device = match place {
+            Place::Device(device) => device,
+            Place::Memory => return Ok(Self::Memory(Lines::zeros(layout.memory_bytes()))),
+        };
         let side = |width| Tensor::zeros((layout.heads, BLOCK, width), layout.entry.dtype(), device);
         let layer = |_| {
             let value = (layout.value > 0).then(|| side(layout.value)).transpose()?;
@@ -359,14 +451,18 @@ impl Block {
                 value,
             })
         };
-        Ok(Self {
-            layers: (0..layout.layers)
+        Ok(Self::Tensors(
+            (0..layout.layers)
                 .map(layer)
                 .collect::<candle_core::Result<_>>()?,
-        })
+        ))
     }
 
     fn copy(&self) -> candle_core::Result<Self> {
+        let layers = match self {
+            Self::Memory(lines) => return Ok(Self::Memory(lines.clone())),
+            Self::Tensors(layers) => layers,
+        };
         let layer = |l: &LayerBlock| {
             let value = l.value.as_ref().map(Tensor::copy).transpose()?;
             Ok(LayerBlock {
@@ -374,12 +470,8 @@ impl Block {
                 value,
             })
         };
-        Ok(Self {
-            layers: self
-                .layers
-                .iter()
-                .map(layer)
-                .collect::<candle_core::Result<_>>()?,
-        })
+        Ok(Self::Tensors(
+            layers.iter().map(layer).collect::<candle_core::Result<_>>()?,
+        ))
     }
 }

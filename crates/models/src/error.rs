@@ -330,6 +330,18 @@ pub enum ModelError {
     /// The tensor framework refused an operation.
     #[error("tensor operation failed")]
     Tensor(#[from] candle_core::Error),
+    /// A kernel was given what does not fit its matrix.
+    #[error("a product of the forward pass failed")]
+    Product(#[from] simd_matmul::MatrixError),
+    /// The system gives no threads to compute with.
+    #[error("cannot start {threads} threads to compute with")]
+    Threads {
+        /// Threads that were asked for.
+        threads: usize,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 /// Names of a kind that a message lists before it counts the rest; the error's fields have them all.

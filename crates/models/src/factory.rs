@@ -3,7 +3,9 @@
 mod memory;
 mod plan;
 
+use crate::backend::Backend;
 use crate::backend::candle::{CandleBackend, Holding};
+use crate::backend::cpu::CpuBackend;
 #[cfg(feature = "borrowed")]
 use crate::borrowed;
 use crate::cache::{CacheType, Layout};
@@ -12,14 +14,14 @@ use crate::decoder::{Architecture, Decoder};
 use crate::deepseek::{self, Deepseek, DeepseekShape};
 use crate::gguf::GgufFile;
 use crate::llama::Llama;
-use crate::loader::{FileLoader, Sizes, Survey};
+use crate::loader::{Build, FileLoader, Sizes, Survey};
 use crate::qwen3::{Qwen3, Sparse};
 use crate::rope::Pairs;
 use crate::shape::DenseShape;
 use crate::{Capabilities, Device, Model, ModelError};
 pub use memory::free_memory;
 use plan::Planned;
-pub use plan::{HeldWeights, LoadOptions, LoadProgress, ModelPlan, Residence};
+pub use plan::{Compute, HeldWeights, LoadOptions, LoadProgress, ModelPlan, Residence};
 
 /// Sequences that one forward pass of our own definitions may run; memory for caches is the real bound.
 const MAX_SEQUENCES: usize = 256;
@@ -252,13 +254,16 @@ fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<
             device: options.device,
         },
         parameters,
-        resident_bytes: match holding {
-            Holding::Decoded => decoded_bytes,
-            Holding::Mapped => stored + always_decoded * size_of::<f32>() as u64,
+        resident_bytes: match (options.compute, holding) {
+            (Compute::Exact, Holding::Decoded) => decoded_bytes,
+            (Compute::Exact, Holding::Mapped) | (Compute::Fast, _) => {
+                stored + always_decoded * size_of::<f32>() as u64
+            }
         },
-        residence: match holding {
-            Holding::Decoded => Residence::Decoded,
-            Holding::Mapped => Residence::Mapped,
+        residence: match (options.compute, holding) {
+            (Compute::Exact, Holding::Decoded) => Residence::Decoded,
+            (Compute::Exact, Holding::Mapped) => Residence::Mapped,
+            (Compute::Fast, _) => Residence::Packed,
         },
         cache_bytes_per_position: layout.position_bytes() as u64,
     };
@@ -271,7 +276,7 @@ fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<
     })
 }
 
-/// Plans, then loads on a Candle backend.
+/// Plans, then loads on the backend that computes as asked.
 fn create(
     checkpoint: &Checkpoint,
     options: LoadOptions,
@@ -280,7 +285,22 @@ fn create(
 ) -> Result<Box<dyn Model>, ModelError> {
     let plan = plan(checkpoint, options, &known)?;
     let Device::Cpu = options.device;
-    let mut backend = CandleBackend::new(candle_core::Device::Cpu, plan.holding)?;
+    match options.compute {
+        Compute::Exact => {
+            let backend = CandleBackend::new(candle_core::Device::Cpu, plan.holding)?;
+            load_on(backend, checkpoint, plan, progress, known)
+        }
+        Compute::Fast => load_on(CpuBackend::new()?, checkpoint, plan, progress, known),
+    }
+}
+
+fn load_on<B: Backend + Build + 'static>(
+    mut backend: B,
+    checkpoint: &Checkpoint,
+    plan: Planned,
+    progress: &mut dyn FnMut(LoadProgress),
+    known: Known,
+) -> Result<Box<dyn Model>, ModelError> {
     let done = LoadProgress {
         done: 0,
         total: plan.stored_bytes,
@@ -307,9 +327,9 @@ fn create(
     })
 }
 
-fn decoder<A: Architecture<CandleBackend> + 'static>(
+fn decoder<A: Architecture<B> + 'static, B: Backend + 'static>(
     architecture: A,
-    backend: CandleBackend,
+    backend: B,
     plan: Planned,
 ) -> Box<dyn Model> {
     let Planned {

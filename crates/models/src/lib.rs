@@ -42,7 +42,9 @@ pub use cache::{CacheType, KvCache};
 pub use checkpoint::{Checkpoint, Outline, StoredTensor};
 pub use device::Device;
 pub use error::ModelError;
-pub use factory::{HeldWeights, LoadOptions, LoadProgress, ModelFactory, ModelPlan, Residence, free_memory};
+pub use factory::{
+    Compute, HeldWeights, LoadOptions, LoadProgress, ModelFactory, ModelPlan, Residence, free_memory,
+};
 pub use gguf::GgufFile;
 pub use mapping::Mapping;
 pub use model::{Capabilities, Logits, Model, OutputRows, RowAt, Rows, SequenceStep};

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::fs::{self, File};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
@@ -70,6 +71,20 @@ impl Mapping {
         }
     }
 
+    /// Gives pages of the file back to the system, which reads them again when they are asked for.
+    ///
+    /// Only an advice: where it is not taken, nothing changes.
+    pub(crate) fn release(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Bytes::Mapped(map) = &self.bytes {
+            // Only whole pages lie within the range alone.
+            let (start, end) = (range.start.next_multiple_of(PAGE), range.end / PAGE * PAGE);
+            if start < end {
+                let _ = forget(map, start, end - start);
+            }
+        }
+    }
+
     /// Path the mapping was opened with.
     pub fn path(&self) -> &Path {
         &self.path
@@ -90,6 +105,20 @@ fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the map is read-only and private to this process's view, and `Mapping` documents that the file must
     // not be truncated or rewritten in place while it is mapped.
     unsafe { Mmap::map(file) }
+}
+
+/// A multiple of every page size in use.
+#[cfg(unix)]
+const PAGE: usize = 1 << 16;
+
+#[cfg(unix)]
+#[allow(
+    unsafe_code,
+    reason = "what a mapping holds may change by this advice, in general"
+)]
+fn forget(map: &Mmap, start: usize, len: usize) -> std::io::Result<()> {
+    // SAFETY: the pages are those of a file and were never written, so that they are read again as they were.
+    unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, len) }
 }
 
 #[cfg(test)]

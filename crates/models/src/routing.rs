@@ -39,20 +39,34 @@ pub(crate) struct Choice {
     pub weight: f32,
 }
 
+/// Memory of a choice, kept from one to the next.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ranks {
+    ranked: Vec<(usize, f32)>,
+    groups: Vec<(usize, f32)>,
+}
+
 impl Routing {
     /// Appends the choices of one token to `out`, best first; equal scores go to the lower expert.
     ///
     /// * `scores`: shape `(experts,)`, overwritten.
     /// * `bias`: shape `(experts,)`, added for choosing alone.
-    pub(crate) fn choose(&self, scores: &mut [f32], bias: Option<&[f32]>, out: &mut Vec<Choice>) {
+    pub(crate) fn choose(
+        &self,
+        scores: &mut [f32],
+        bias: Option<&[f32]>,
+        ranks: &mut Ranks,
+        out: &mut Vec<Choice>,
+    ) {
         self.scoring.apply(scores);
         let biased = |expert: usize| scores[expert] + bias.map_or(0.0, |bias| bias[expert]);
-        let mut ranked: Vec<(usize, f32)> =
-            (0..scores.len()).map(|expert| (expert, biased(expert))).collect();
+        let Ranks { ranked, groups } = ranks;
+        ranked.clear();
+        ranked.extend((0..scores.len()).map(|expert| (expert, biased(expert))));
         if self.groups > 1 {
-            self.limit_groups(&mut ranked);
+            self.limit_groups(ranked, groups);
         }
-        ranked.sort_by(best_first);
+        ranked.sort_unstable_by(best_first);
         let chosen = &ranked[..self.used.min(ranked.len())];
         let sum: f32 = chosen.iter().map(|&(expert, _)| scores[expert]).sum();
         let divisor = if self.normalise {
@@ -68,24 +82,22 @@ impl Routing {
     }
 
     /// Keeps the experts of the groups whose two best scores have the largest sums.
-    fn limit_groups(&self, ranked: &mut Vec<(usize, f32)>) {
+    fn limit_groups(&self, ranked: &mut Vec<(usize, f32)>, groups: &mut Vec<(usize, f32)>) {
         let size = ranked.len() / self.groups;
-        let mut sums: Vec<(usize, f32)> = ranked
-            .chunks(size)
-            .enumerate()
-            .map(|(group, scores)| {
-                let mut best: Vec<f32> = scores.iter().map(|&(_, score)| score).collect();
-                best.sort_by(|a, b| b.total_cmp(a));
-                (group, best.iter().take(2).sum())
-            })
-            .collect();
-        sums.sort_by(best_first);
-        let kept: Vec<usize> = sums
-            .iter()
-            .take(self.groups_used)
-            .map(|&(group, _)| group)
-            .collect();
-        ranked.retain(|(expert, _)| kept.contains(&(expert / size)));
+        groups.clear();
+        groups.extend(ranked.chunks(size).enumerate().map(|(group, scores)| {
+            let largest = |without: Option<usize>| {
+                let others = scores.iter().filter(|(expert, _)| Some(*expert) != without);
+                others.min_by(|a, b| best_first(a, b)).copied()
+            };
+            let first = largest(None);
+            let second = first.and_then(|(expert, _)| largest(Some(expert)));
+            let score = |ranked: Option<(usize, f32)>| ranked.map_or(0.0, |(_, score)| score);
+            (group, score(first) + score(second))
+        }));
+        groups.sort_unstable_by(best_first);
+        groups.truncate(self.groups_used);
+        ranked.retain(|(expert, _)| groups.iter().any(|(group, _)| *group == expert / size));
     }
 }
 
@@ -126,7 +138,7 @@ mod tests {
 
     fn choose(routing: &Routing, scores: &[f32], bias: Option<&[f32]>) -> Vec<Choice> {
         let mut out = Vec::new();
-        routing.choose(&mut scores.to_vec(), bias, &mut out);
+        routing.choose(&mut scores.to_vec(), bias, &mut Ranks::default(), &mut out);
         out
     }
 

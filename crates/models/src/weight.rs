@@ -96,7 +96,6 @@ impl Weight {
     }
 
     /// The block type, of a tensor that is stored in blocks.
-    #[cfg(feature = "borrowed")]
     pub(crate) fn block(&self) -> Option<BlockType> {
         match &self.encoding {
             Encoding::Blocks(block) => Some(*block),
@@ -105,9 +104,13 @@ impl Weight {
     }
 
     /// The bytes in the file.
-    #[cfg(feature = "borrowed")]
     pub(crate) fn stored(&self) -> &[u8] {
         self.map.bytes().get(self.bytes.clone()).unwrap_or_default()
+    }
+
+    /// Gives the pages of the file back, after its weights have been copied.
+    pub(crate) fn release(&self) {
+        self.map.release(self.bytes.clone());
     }
 
     /// Bytes in the file.

@@ -7,7 +7,8 @@ use std::fmt;
 
 use simd::{Dot, Level, dispatch};
 
-use crate::MatrixError;
+use crate::pieces::Pieces;
+use crate::{MatrixError, Pool};
 
 /// How many columns share a scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,13 +17,16 @@ pub enum Grain {
     Block,
     /// 256, for weights in super-blocks of 256.
     SuperBlock,
+    /// None: activations stay the numbers that they are, for weights that are numbers.
+    Number,
 }
 
 impl Grain {
-    /// Columns that share a scale.
+    /// Columns of a block, which a row has a whole number of.
     #[must_use]
     pub const fn columns(self) -> usize {
         match self {
+            Self::Number => 1,
             Self::Block => 32,
             Self::SuperBlock => 256,
         }
@@ -31,7 +35,10 @@ impl Grain {
 
 impl fmt::Display for Grain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "blocks of {}", self.columns())
+        match self {
+            Self::Number => f.write_str("single numbers"),
+            Self::Block | Self::SuperBlock => write!(f, "blocks of {}", self.columns()),
+        }
     }
 }
 
@@ -40,7 +47,7 @@ const MOST: f32 = 127.0;
 /// 1.5 * 2^23: adding it rounds a small number to an integer, which then stands in the low bits.
 const ROUND: f32 = 12_582_912.0;
 
-/// Quantized activations, shape `(rows, columns)`.
+/// Activations that are ready to be multiplied, shape `(rows, columns)`.
 ///
 /// A number that is not finite makes every product of its row's block infinite or NaN: nothing is hidden.
 #[derive(Clone, Debug)]
@@ -64,6 +71,8 @@ pub struct Activations {
     pairs: Vec<[i16; 2]>,
     /// Blocks: scale times the sum of codes, `[group][block][row of the group]`.
     sums: Vec<f32>,
+    /// Numbers: `[group][column][row of the group]`.
+    values: Vec<f32>,
 }
 
 impl Activations {
@@ -85,6 +94,7 @@ impl Activations {
             centres: Vec::new(),
             pairs: Vec::new(),
             sums: Vec::new(),
+            values: Vec::new(),
         }
     }
 
@@ -95,7 +105,13 @@ impl Activations {
     /// # Errors
     ///
     /// [`MatrixError::Activations`] if `x` is no whole rows of whole blocks.
-    pub fn quantize(&mut self, grain: Grain, x: &[f32], columns: usize) -> Result<(), MatrixError> {
+    pub fn quantize(
+        &mut self,
+        pool: &Pool,
+        grain: Grain,
+        x: &[f32],
+        columns: usize,
+    ) -> Result<(), MatrixError> {
         let block = grain.columns();
         if columns == 0 || !columns.is_multiple_of(block) || !x.len().is_multiple_of(columns) {
             return Err(MatrixError::Activations {
@@ -104,25 +120,41 @@ impl Activations {
                 block,
             });
         }
-        (self.grain, self.rows, self.columns) = (grain, x.len() / columns, columns);
-        self.codes.resize(x.len() / 4, [0; 4]);
-        self.scales.resize(x.len() / block, 0.0);
-        let (centres, pairs, sums) = match grain {
-            Grain::Block => (x.len() / 32, 0, x.len() / 32),
-            Grain::SuperBlock => (x.len() / 16, x.len() / 64, 0),
+        self.reshape(grain, x.len() / columns, columns);
+        let (level, group, rows) = (self.level, self.group, self.rows);
+        let parts = Parts {
+            codes: Pieces::new(&mut self.codes),
+            scales: Pieces::new(&mut self.scales),
+            centres: Pieces::new(&mut self.centres),
+            pairs: Pieces::new(&mut self.pairs),
+            sums: Pieces::new(&mut self.sums),
+            values: Pieces::new(&mut self.values),
         };
-        self.centres.resize(centres, 0);
-        self.pairs.resize(pairs, [0; 2]);
-        self.sums.resize(sums, 0.0);
-        let level = self.level;
-        for (first, rows) in groups(self.rows, self.group) {
-            for row in 0..rows {
-                let from = &x[(first + row) * columns..][..columns];
-                let place = Place { first, rows, row };
-                dispatch!(level, v => self.row(v, place, from));
+        let full = rows / group;
+        let last = groups(rows % group, group).map(|(first, size)| (full * group + first, size));
+        let write = |first: usize, size: usize| {
+            let mut group = parts.group(grain, columns, first, size);
+            for row in 0..size {
+                let x = &x[(first + row) * columns..][..columns];
+                dispatch!(level, v => group.write(v, grain, size, row, x));
             }
-        }
+        };
+        pool.run(full, |number| write(number * group, group));
+        last.for_each(|(first, size)| write(first, size));
         Ok(())
+    }
+
+    /// Makes room, of which nothing is allocated but what was never needed before.
+    fn reshape(&mut self, grain: Grain, rows: usize, columns: usize) {
+        (self.grain, self.rows, self.columns) = (grain, rows, columns);
+        let len = rows * columns;
+        let per = Sizes::of(grain);
+        self.codes.resize(per.codes(len), [0; 4]);
+        self.scales.resize(per.scales(len), 0.0);
+        self.centres.resize(per.centres(len), 0);
+        self.pairs.resize(per.pairs(len), [0; 2]);
+        self.sums.resize(per.sums(len), 0.0);
+        self.values.resize(per.values(len), 0.0);
     }
 
     /// Rows.
@@ -137,7 +169,7 @@ impl Activations {
         self.columns
     }
 
-    /// Columns that share a scale.
+    /// The blocks that the rows are in.
     #[must_use]
     pub const fn grain(&self) -> Grain {
         self.grain
@@ -157,88 +189,153 @@ impl Activations {
     /// The group of `M` rows that begins with row `first`.
     #[inline(always)]
     pub(crate) fn group<const M: usize>(&self, first: usize) -> Group<'_, M> {
+        let per = Sizes::of(self.grain);
+        let (at, len) = (first * self.columns, M * self.columns);
         Group {
-            codes: part(&self.codes, first * self.columns / 4, M * self.columns / 4),
-            scales: self.part_by(&self.scales, first, self.grain.columns()),
-            centres: match self.grain {
-                Grain::Block => self.part_by(&self.centres, first, 32),
-                Grain::SuperBlock => self.part_by(&self.centres, first, 16),
-            },
-            pairs: match self.grain {
-                Grain::Block => &[],
-                Grain::SuperBlock => self.part_by(&self.pairs, first, 64),
-            },
-            sums: match self.grain {
-                Grain::Block => self.part_by(&self.sums, first, 32),
-                Grain::SuperBlock => &[],
-            },
+            codes: part(&self.codes, per.codes(at), per.codes(len)),
+            scales: part(&self.scales, per.scales(at), per.scales(len)),
+            centres: part(&self.centres, per.centres(at), per.centres(len)),
+            pairs: part(&self.pairs, per.pairs(at), per.pairs(len)),
+            sums: part(&self.sums, per.sums(at), per.sums(len)),
+            values: part(&self.values, per.values(at), per.values(len)),
         }
     }
+}
 
+/// What activations leave in each of the vectors.
+#[derive(Clone, Copy)]
+struct Sizes(Grain);
+
+impl Sizes {
     #[inline(always)]
-    fn part_by<'a, T, const M: usize>(&self, from: &'a [T], first: usize, columns: usize) -> &'a [[T; M]] {
-        part(from, first * self.columns / columns, M * self.columns / columns)
+    const fn of(grain: Grain) -> Self {
+        Self(grain)
     }
-
     #[inline(always)]
-    fn row<V: Dot>(&mut self, _: V, place: Place, x: &[f32]) {
-        match self.grain {
+    const fn codes(self, activations: usize) -> usize {
+        match self.0 {
+            Grain::Number => 0,
+            Grain::Block | Grain::SuperBlock => activations / 4,
+        }
+    }
+    #[inline(always)]
+    const fn scales(self, activations: usize) -> usize {
+        match self.0 {
+            Grain::Number => 0,
+            Grain::Block => activations / 32,
+            Grain::SuperBlock => activations / 256,
+        }
+    }
+    #[inline(always)]
+    const fn centres(self, activations: usize) -> usize {
+        match self.0 {
+            Grain::Number => 0,
+            Grain::Block => activations / 32,
+            Grain::SuperBlock => activations / 16,
+        }
+    }
+    #[inline(always)]
+    const fn pairs(self, activations: usize) -> usize {
+        match self.0 {
+            Grain::Number | Grain::Block => 0,
+            Grain::SuperBlock => activations / 64,
+        }
+    }
+    #[inline(always)]
+    const fn sums(self, activations: usize) -> usize {
+        match self.0 {
+            Grain::Number | Grain::SuperBlock => 0,
+            Grain::Block => activations / 32,
+        }
+    }
+    #[inline(always)]
+    const fn values(self, activations: usize) -> usize {
+        match self.0 {
+            Grain::Number => activations,
+            Grain::Block | Grain::SuperBlock => 0,
+        }
+    }
+}
+
+/// The vectors while several threads write groups of their own.
+struct Parts<'a> {
+    codes: Pieces<'a, [i8; 4]>,
+    scales: Pieces<'a, f32>,
+    centres: Pieces<'a, i32>,
+    pairs: Pieces<'a, [i16; 2]>,
+    sums: Pieces<'a, f32>,
+    values: Pieces<'a, f32>,
+}
+
+impl Parts<'_> {
+    /// What belongs to the group of `size` rows from `first` on; each group is one thread's.
+    fn group(&self, grain: Grain, columns: usize, first: usize, size: usize) -> Written<'_> {
+        let per = Sizes::of(grain);
+        let (at, len) = (first * columns, size * columns);
+        Written {
+            codes: self.codes.piece(per.codes(at), per.codes(len)),
+            scales: self.scales.piece(per.scales(at), per.scales(len)),
+            centres: self.centres.piece(per.centres(at), per.centres(len)),
+            pairs: self.pairs.piece(per.pairs(at), per.pairs(len)),
+            sums: self.sums.piece(per.sums(at), per.sums(len)),
+            values: self.values.piece(per.values(at), per.values(len)),
+        }
+    }
+}
+
+/// A group that is being written.
+struct Written<'a> {
+    codes: &'a mut [[i8; 4]],
+    scales: &'a mut [f32],
+    centres: &'a mut [i32],
+    pairs: &'a mut [[i16; 2]],
+    sums: &'a mut [f32],
+    values: &'a mut [f32],
+}
+
+impl Written<'_> {
+    /// Writes row `row` of the group's `rows`.
+    #[inline(always)]
+    fn write<V: Dot>(&mut self, _: V, grain: Grain, rows: usize, row: usize, x: &[f32]) {
+        let at = |index: usize| index * rows + row;
+        match grain {
+            Grain::Number => {
+                let to = self.values[row..].iter_mut().step_by(rows);
+                to.zip(x).for_each(|(to, x)| *to = *x);
+            }
             Grain::Block => {
                 for (block, x) in x.as_chunks::<32>().0.iter().enumerate() {
-                    let at = place.at(self.columns / 32, block);
                     let (codes, scale) = quantized(x);
                     let sum: i32 = codes.iter().map(|&code| i32::from(code)).sum();
-                    self.write(place, block * 8, &codes);
-                    self.scales[at] = scale;
-                    self.centres[at] = -V::OFFSET * sum;
-                    self.sums[at] = scale * sum as f32;
+                    for (i, codes) in codes.as_chunks::<4>().0.iter().enumerate() {
+                        self.codes[at(block * 8 + i)] = *codes;
+                    }
+                    self.scales[at(block)] = scale;
+                    self.centres[at(block)] = -V::OFFSET * sum;
+                    self.sums[at(block)] = scale * sum as f32;
                 }
             }
             Grain::SuperBlock => {
                 for (block, x) in x.as_chunks::<256>().0.iter().enumerate() {
                     let (codes, scale) = quantized(x);
-                    self.write(place, block * 64, &codes);
-                    self.scales[place.at(self.columns / 256, block)] = scale;
+                    for (i, codes) in codes.as_chunks::<4>().0.iter().enumerate() {
+                        self.codes[at(block * 64 + i)] = *codes;
+                    }
+                    self.scales[at(block)] = scale;
                     let mut sums = [0_i32; 16];
                     for (sum, codes) in sums.iter_mut().zip(codes.as_chunks::<16>().0) {
                         *sum = codes.iter().map(|&code| i32::from(code)).sum();
                     }
                     for (i, sum) in sums.iter().enumerate() {
-                        self.centres[place.at(self.columns / 16, block * 16 + i)] = -32 * sum;
+                        self.centres[at(block * 16 + i)] = -32 * sum;
                     }
                     for (i, sums) in sums.as_chunks::<4>().0.iter().enumerate() {
                         let pair = [sums[0] + sums[1], sums[2] + sums[3]].map(|sum| sum as i16);
-                        self.pairs[place.at(self.columns / 64, block * 4 + i)] = pair;
+                        self.pairs[at(block * 4 + i)] = pair;
                     }
                 }
             }
         }
-    }
-
-    /// Writes codes that begin at four times the column `quad`.
-    #[inline(always)]
-    fn write(&mut self, place: Place, quad: usize, codes: &[i8]) {
-        let at = place.at(self.columns / 4, quad);
-        let to = self.codes[at..].iter_mut().step_by(place.rows);
-        for (to, codes) in to.zip(codes.as_chunks::<4>().0) {
-            *to = *codes;
-        }
-    }
-}
-
-/// A row in its group.
-#[derive(Clone, Copy)]
-struct Place {
-    first: usize,
-    rows: usize,
-    row: usize,
-}
-
-impl Place {
-    /// Index of what the row has `index`-th, where each row of the matrix has `of`.
-    #[inline(always)]
-    const fn at(self, of: usize, index: usize) -> usize {
-        self.first * of + index * self.rows + self.row
     }
 }
 
@@ -289,4 +386,5 @@ pub(crate) struct Group<'a, const M: usize> {
     pub(crate) centres: &'a [[i32; M]],
     pub(crate) pairs: &'a [[[i16; 2]; M]],
     pub(crate) sums: &'a [[f32; M]],
+    pub(crate) values: &'a [[f32; M]],
 }

@@ -3,6 +3,7 @@
 //! One file per tile; [`Tile::product`] is the kernel.
 
 mod bytes;
+mod numbers;
 mod q4_k;
 mod q5_k;
 mod q6_k;
@@ -15,11 +16,12 @@ use crate::Grain;
 use crate::activations::Group;
 
 pub(crate) use bytes::{Bytes, BytesWithMinimum};
+pub(crate) use numbers::{Floats, Halves, UpperHalves};
 pub(crate) use q4_k::Q4K;
 pub(crate) use q5_k::Q5K;
 pub(crate) use q6_k::Q6K;
 
-/// A type of quantized weights.
+/// A type of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types, reason = "the names that GGML gives them")]
 #[non_exhaustive]
@@ -40,11 +42,17 @@ pub enum Weights {
     Q5_K,
     /// 6 bits less 32, 8-bit scales for 16, their scale for 256.
     Q6_K,
+    /// Half-precision numbers.
+    F16,
+    /// The upper halves of single-precision numbers.
+    BF16,
+    /// Single-precision numbers.
+    F32,
 }
 
 impl Weights {
     /// Every type.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Q4_0,
         Self::Q4_1,
         Self::Q5_0,
@@ -53,6 +61,9 @@ impl Weights {
         Self::Q4_K,
         Self::Q5_K,
         Self::Q6_K,
+        Self::F16,
+        Self::BF16,
+        Self::F32,
     ];
 
     /// The blocks that activations need to be in.
@@ -61,6 +72,7 @@ impl Weights {
         match self {
             Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 => Grain::Block,
             Self::Q4_K | Self::Q5_K | Self::Q6_K => Grain::SuperBlock,
+            Self::F16 | Self::BF16 | Self::F32 => Grain::Number,
         }
     }
 
@@ -76,6 +88,8 @@ impl Weights {
             Self::Q4_K => 144,
             Self::Q5_K => 176,
             Self::Q6_K => 210,
+            Self::F16 | Self::BF16 => 2,
+            Self::F32 => 4,
         }
     }
 }
@@ -90,7 +104,7 @@ impl fmt::Display for Weights {
 pub(crate) trait Tile {
     /// Bytes of what scales the codes of a block.
     const SCALES: usize;
-    /// Bytes of the codes of a block, a multiple of 64.
+    /// Bytes of the codes of a block.
     const CODES: usize;
 
     /// Writes one row's block of a file.
@@ -107,12 +121,39 @@ pub(crate) trait Tile {
         block: usize,
         sums: &mut [V::F32; M],
     );
+
+    /// The products with the whole group.
+    #[inline(always)]
+    fn products<V: Dot, const M: usize>(
+        v: V,
+        scales: &[u8],
+        codes: &[u8],
+        group: Group<'_, M>,
+    ) -> [V::F32; M] {
+        let mut sums = [v.splat(0.0); M];
+        for (block, codes) in codes.chunks_exact(Self::CODES).enumerate() {
+            let scales = &scales[block * Self::SCALES..][..Self::SCALES];
+            Self::product(v, scales, codes, group, block, &mut sums);
+        }
+        sums
+    }
 }
 
-/// Byte of `row` at column `4 * quad + k` of 64-byte vectors.
-#[inline(always)]
-pub(crate) const fn place(quad: usize, row: usize, k: usize) -> usize {
-    64 * quad + 4 * row + k
+/// Puts four columns of a row into a vector of 64 bytes, among the bits that are there.
+fn put(codes: &mut [u8], vector: usize, row: usize, four: u32) {
+    let to = &mut codes[64 * vector + 4 * row..][..4];
+    let there = u32::from_le_bytes([to[0], to[1], to[2], to[3]]);
+    to.copy_from_slice(&(there | four).to_le_bytes());
+}
+
+/// Four bytes of a block.
+fn four(block: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(*bytes(block, at))
+}
+
+/// `bits` in each of four bytes.
+const fn each(bits: u8) -> u32 {
+    u32::from_le_bytes([bits; 4])
 }
 
 /// Scales and minima of the eight parts of a super-block of Q4_K or Q5_K, six bits each in twelve bytes.
@@ -139,11 +180,11 @@ fn pack_k_scales(block: &[u8], row: usize, scales: &mut [u8]) {
     }
 }
 
-/// Sixteen bytes of a tile.
+/// Bytes of a tile or of a block.
 #[inline(always)]
 fn bytes<const N: usize>(from: &[u8], at: usize) -> &[u8; N] {
     let Some(bytes) = from.get(at..).and_then(<[u8]>::first_chunk) else {
-        unreachable!("a tile has all its parts")
+        unreachable!("tiles and blocks have all their parts")
     };
     bytes
 }

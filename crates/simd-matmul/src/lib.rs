@@ -21,12 +21,12 @@
 //! // Two rows of 32 weights: the numbers 0 to 31, and their negatives, times a half.
 //! let row = |sign: i8| [0x00, 0x38].into_iter().chain((0..32).map(move |i| (sign * i) as u8));
 //! let blocks: Vec<u8> = row(1).chain(row(-1)).collect();
-//! let matrix = Matrix::pack(Weights::Q8_0, 2, 32, &blocks)?;
+//! let pool = Pool::new(std::num::NonZero::<usize>::MIN)?;
+//! let matrix = Matrix::pack(&pool, Weights::Q8_0, 2, 32, &blocks)?;
 //!
 //! let mut ones = Activations::new(Level::best());
-//! ones.quantize(matrix.grain(), &[1.0; 32], 32)?;
+//! ones.quantize(&pool, matrix.grain(), &[1.0; 32], 32)?;
 //! let mut out = [0.0; 2];
-//! let pool = Pool::new(std::num::NonZero::<usize>::MIN)?;
 //! matrix.multiply(&pool, &ones, &mut out)?;
 //! assert!((out[0] - 248.0).abs() < 1e-3 && out[0] == -out[1]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -39,13 +39,23 @@
 mod activations;
 mod error;
 mod format;
+mod attention;
+mod elementwise;
+mod latent;
+mod lines;
 mod matrix;
+mod pieces;
 mod pool;
 mod tile;
 
 pub use activations::{Activations, Grain};
+pub use attention::{BLOCK, Entry, Heads, Span, attend, write_key, write_value};
+pub use elementwise::{add_scaled, gate, normalize, normalize_in_place, turn_adjacent, turn_halves};
 pub use error::MatrixError;
 pub use format::Weights;
-pub use matrix::Matrix;
+pub use latent::{Latent, LatentScratch, attend_latent};
+pub use lines::Lines;
+pub use matrix::{Matrix, Product, Products};
+pub use pieces::by_chunks;
 pub use pool::Pool;
-pub use simd::Level;
+pub use simd::{LANES, Level};

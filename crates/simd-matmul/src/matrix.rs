@@ -1,25 +1,25 @@
-//! A packed matrix.
-#![allow(
-    unsafe_code,
-    reason = "lines of the cache are read as bytes, and threads write apart from each other"
-)]
+//! A packed matrix, and products of several.
+
+use std::ops::Range;
 
 use simd::LANES;
 
-use crate::tile::{Layout, Line};
+use crate::lines::Lines;
+use crate::pieces::{Pieces, by_chunks};
+use crate::tile::Layout;
 use crate::{Activations, Grain, MatrixError, Pool, Weights};
 
 /// Shares of the work for each thread: enough that one which began late does not hold up the others.
 const SHARES: usize = 4;
 
-/// Quantized weights, shape `(rows, columns)`, in tiles of sixteen rows.
+/// Weights, shape `(rows, columns)`, in tiles of sixteen rows.
 ///
 /// A last tile of fewer rows is filled up with rows of zeros, which are multiplied and not written.
 #[derive(Clone, Debug)]
 pub struct Matrix {
     layout: Layout,
     rows: usize,
-    lines: Vec<Line>,
+    lines: Lines,
 }
 
 impl Matrix {
@@ -31,7 +31,13 @@ impl Matrix {
     ///
     /// * [`MatrixError::Columns`] if `columns` is no multiple of the type's block.
     /// * [`MatrixError::Bytes`] if `blocks` is not as long as rows and columns say.
-    pub fn pack(weights: Weights, rows: usize, columns: usize, blocks: &[u8]) -> Result<Self, MatrixError> {
+    pub fn pack(
+        pool: &Pool,
+        weights: Weights,
+        rows: usize,
+        columns: usize,
+        blocks: &[u8],
+    ) -> Result<Self, MatrixError> {
         let layout = Layout::new(weights, columns)?;
         let expected = rows.checked_mul(layout.row_bytes());
         if expected != Some(blocks.len()) {
@@ -44,11 +50,12 @@ impl Matrix {
             });
         }
         let tiles = rows.div_ceil(LANES);
-        let mut lines = vec![Line([0; 64]); tiles * layout.bytes / 64];
-        let rows_of_tiles = blocks.chunks(LANES * layout.row_bytes());
-        for (rows, tile) in rows_of_tiles.zip(bytes_mut(&mut lines).chunks_exact_mut(layout.bytes)) {
-            layout.pack(rows, tile);
-        }
+        let mut lines = Lines::zeros(tiles * layout.bytes);
+        let tile_bytes = LANES * layout.row_bytes();
+        by_chunks(pool, lines.bytes_mut(), layout.bytes, |number, tile| {
+            let rows = &blocks[number * tile_bytes..];
+            layout.pack(&rows[..tile_bytes.min(rows.len())], tile);
+        });
         Ok(Self { layout, rows, lines })
     }
 
@@ -78,8 +85,8 @@ impl Matrix {
 
     /// Bytes in memory.
     #[must_use]
-    pub const fn bytes(&self) -> usize {
-        size_of::<Line>() * self.lines.len()
+    pub fn bytes(&self) -> usize {
+        self.lines.bytes().len()
     }
 
     /// Multiplies with every row of activations: `out[m][n] = sum over k of activations[m][k] * self[n][k]`.
@@ -90,70 +97,168 @@ impl Matrix {
     ///
     /// # Errors
     ///
-    /// * [`MatrixError::Mismatch`] if the activations have other columns or blocks.
-    /// * [`MatrixError::Output`] if `out` has another size.
+    /// As [`Products::multiply`].
     pub fn multiply(
         &self,
         pool: &Pool,
         activations: &Activations,
         out: &mut [f32],
     ) -> Result<(), MatrixError> {
-        if activations.columns() != self.columns() || activations.grain() != self.grain() {
+        Products::from([Product::new(self, activations, out)]).multiply(pool)
+    }
+
+    /// Multiplies as [`Matrix::multiply`] does, and adds the results to what stands in `out`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Products::multiply`].
+    pub fn multiply_add(
+        &self,
+        pool: &Pool,
+        activations: &Activations,
+        out: &mut [f32],
+    ) -> Result<(), MatrixError> {
+        Products::from([Product::new(self, activations, out).adding()]).multiply(pool)
+    }
+
+    const fn tiles(&self) -> usize {
+        self.rows.div_ceil(LANES)
+    }
+}
+
+/// A matrix, what it is multiplied with, and where the results go.
+pub struct Product<'a> {
+    matrix: &'a Matrix,
+    activations: &'a Activations,
+    out: Pieces<'a, f32>,
+    add: bool,
+}
+
+impl<'a> Product<'a> {
+    /// `out[m][n] = sum over k of activations[m][k] * matrix[n][k]`.
+    ///
+    /// * `out`: shape `(activations.rows(), matrix.rows())`, overwritten.
+    pub fn new(matrix: &'a Matrix, activations: &'a Activations, out: &'a mut [f32]) -> Self {
+        Self {
+            matrix,
+            activations,
+            out: Pieces::new(out),
+            add: false,
+        }
+    }
+
+    /// Adds the results to what stands in `out`.
+    #[must_use]
+    pub fn adding(self) -> Self {
+        Self { add: true, ..self }
+    }
+
+    fn check(&self) -> Result<(), MatrixError> {
+        let (matrix, activations) = (self.matrix, self.activations);
+        if activations.columns() != matrix.columns() || activations.grain() != matrix.grain() {
             return Err(MatrixError::Mismatch {
-                columns: self.columns(),
-                grain: self.grain(),
+                columns: matrix.columns(),
+                grain: matrix.grain(),
                 found_columns: activations.columns(),
                 found_grain: activations.grain(),
             });
         }
-        let expected = activations.rows() * self.rows;
-        if out.len() != expected {
+        let expected = activations.rows() * matrix.rows;
+        if self.out.len() != expected {
             return Err(MatrixError::Output {
                 rows: activations.rows(),
-                columns: self.rows,
+                columns: matrix.rows,
                 expected,
-                found: out.len(),
+                found: self.out.len(),
             });
         }
-        let tiles = self.rows.div_ceil(LANES);
-        let per_share = tiles.div_ceil(pool.threads() * SHARES).max(1);
-        let out = Out(out.as_mut_ptr());
-        pool.run(tiles.div_ceil(per_share), |share| {
-            let first = share * per_share;
-            let tiles = first..tiles.min(first + per_share);
-            self.multiply_tiles(tiles, activations, &out);
-        });
         Ok(())
     }
 
-    /// Multiplies some of the tiles. The caller has checked shapes, and that nobody else has these tiles.
-    fn multiply_tiles(&self, tiles: std::ops::Range<usize>, activations: &Activations, out: &Out) {
-        let first = tiles.start * LANES;
-        let range = tiles.start * self.layout.bytes..tiles.end * self.layout.bytes;
-        let bytes = &bytes(&self.lines)[range];
-        self.layout.multiply(bytes, activations, |tile, row, product| {
-            let column = first + tile * LANES;
-            let len = LANES.min(self.rows - column);
-            let to = out.0.wrapping_add(row * self.rows + column);
-            // SAFETY: `out` has `self.rows` numbers for each row of activations, of which `len` are left from `column`; no
-            // other thread has this tile, and so none of these numbers.
-            unsafe { std::ptr::copy_nonoverlapping(product.as_ptr(), to, len) };
+    /// Multiplies some of the tiles, which no other thread has.
+    fn multiply_tiles(&self, tiles: Range<usize>) {
+        let Matrix { layout, rows, lines } = self.matrix;
+        let range = tiles.start * layout.bytes..tiles.end * layout.bytes;
+        layout.multiply(&lines.bytes()[range], self.activations, |tile, row, product| {
+            let column = (tiles.start + tile) * LANES;
+            let len = LANES.min(rows - column);
+            let to = self.out.piece(row * rows + column, len);
+            if self.add {
+                to.iter_mut().zip(product).for_each(|(to, x)| *to += x);
+            } else {
+                to.copy_from_slice(&product[..len]);
+            }
         });
     }
 }
 
-/// Where results are written, each tile's by one thread.
-struct Out(*mut f32);
-
-// SAFETY: threads write to different places.
-unsafe impl Sync for Out {}
-
-fn bytes(lines: &[Line]) -> &[u8] {
-    // SAFETY: lines are 64 bytes each and nothing else.
-    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), size_of_val(lines)) }
+/// Up to `N` products that do not depend on each other, to be one piece of work.
+pub struct Products<'a, const N: usize> {
+    list: [Option<Product<'a>>; N],
+    len: usize,
 }
 
-fn bytes_mut(lines: &mut [Line]) -> &mut [u8] {
-    // SAFETY: lines are 64 bytes each and nothing else, and any bytes are a line.
-    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), size_of_val(lines)) }
+impl<'a, const N: usize> Products<'a, N> {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            list: [const { None }; N],
+            len: 0,
+        }
+    }
+
+    /// Adds one.
+    ///
+    /// # Panics
+    ///
+    /// If there are `N`.
+    pub fn push(&mut self, product: Product<'a>) {
+        assert!(self.len < N, "there is room for {N} products");
+        self.list[self.len] = Some(product);
+        self.len += 1;
+    }
+
+    /// Multiplies all of them. Nothing is allocated.
+    ///
+    /// # Errors
+    ///
+    /// * [`MatrixError::Mismatch`] if activations have other columns or blocks than their matrix.
+    /// * [`MatrixError::Output`] if an `out` has another size.
+    ///
+    /// Nothing is written then.
+    pub fn multiply(self, pool: &Pool) -> Result<(), MatrixError> {
+        let products = || self.list.iter().flatten();
+        products().try_for_each(Product::check)?;
+        let total: usize = products().map(|product| product.matrix.tiles()).sum();
+        let shares = (pool.threads() * SHARES).min(total);
+        pool.run(shares, |share| {
+            let mine = total * share / shares..total * (share + 1) / shares;
+            let mut first = 0;
+            for product in products() {
+                let own = first..first + product.matrix.tiles();
+                first = own.end;
+                let (start, end) = (mine.start.max(own.start), mine.end.min(own.end));
+                if start < end {
+                    product.multiply_tiles(start - own.start..end - own.start);
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+impl<const N: usize> Default for Products<'_, N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a, const N: usize> From<[Product<'a>; N]> for Products<'a, N> {
+    fn from(list: [Product<'a>; N]) -> Self {
+        Self {
+            list: list.map(Some),
+            len: N,
+        }
+    }
 }

@@ -5,13 +5,8 @@
 use simd::{Dot, LANES, Level, dispatch};
 
 use crate::activations::{Activations, Group};
-use crate::format::{Bytes, BytesWithMinimum, Q4K, Q5K, Q6K, Tile};
+use crate::format::{Bytes, BytesWithMinimum, Floats, Halves, Q4K, Q5K, Q6K, Tile, UpperHalves};
 use crate::{MatrixError, Weights};
-
-/// A line of the cache, which no vector of codes crosses.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-pub(crate) struct Line(pub(crate) [u8; 64]);
 
 /// Sizes of the tiles of a matrix.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +15,8 @@ pub(crate) struct Layout {
     pub(crate) columns: usize,
     /// Bytes of what scales a tile, filled up.
     scales: usize,
+    /// Bytes of the codes of a tile.
+    codes: usize,
     /// Bytes of a tile.
     pub(crate) bytes: usize,
 }
@@ -48,6 +45,18 @@ macro_rules! for_tile {
                 type $T = Q6K;
                 $body
             }
+            Weights::F16 => {
+                type $T = Halves;
+                $body
+            }
+            Weights::BF16 => {
+                type $T = UpperHalves;
+                $body
+            }
+            Weights::F32 => {
+                type $T = Floats;
+                $body
+            }
         }
     };
 }
@@ -74,7 +83,8 @@ impl Layout {
             weights,
             columns,
             scales,
-            bytes: scales + blocks * codes,
+            codes: blocks * codes,
+            bytes: scales + (blocks * codes).next_multiple_of(64),
         })
     }
 
@@ -94,10 +104,8 @@ impl Layout {
         let (scales, codes) = tile.split_at_mut(self.scales);
         for (row, blocks) in rows.chunks_exact(self.row_bytes()).enumerate() {
             let blocks = blocks.chunks_exact(self.weights.block_bytes());
-            let parts = scales
-                .chunks_exact_mut(T::SCALES)
-                .zip(codes.chunks_exact_mut(T::CODES));
-            for (block, (scales, codes)) in blocks.zip(parts) {
+            for (number, (block, codes)) in blocks.zip(codes.chunks_exact_mut(T::CODES)).enumerate() {
+                let scales = &mut scales[number * T::SCALES..][..T::SCALES];
                 T::pack(self.weights, block, row, scales, codes);
             }
         }
@@ -138,11 +146,7 @@ impl Layout {
         mut write: impl FnMut(usize, &[f32; LANES]),
     ) {
         let (scales, codes) = tile.split_at(self.scales);
-        let blocks = scales.chunks_exact(T::SCALES).zip(codes.chunks_exact(T::CODES));
-        let mut sums = [v.splat(0.0); M];
-        for (block, (scales, codes)) in blocks.enumerate() {
-            T::product(v, scales, codes, group, block, &mut sums);
-        }
+        let sums = T::products(v, scales, &codes[..self.codes], group);
         for (row, sums) in sums.into_iter().enumerate() {
             let mut product = [0.0; LANES];
             v.store(sums, &mut product);

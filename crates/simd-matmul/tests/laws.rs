@@ -16,9 +16,12 @@ fn pool(threads: usize) -> Pool {
 /// Products at a level, shape `(activations, rows)`.
 fn products(level: Level, threads: usize, matrix: &Matrix, x: &[f32]) -> Vec<f32> {
     let mut activations = Activations::new(level);
-    activations.quantize(matrix.grain(), x, matrix.columns()).unwrap();
+    let pool = pool(threads);
+    activations
+        .quantize(&pool, matrix.grain(), x, matrix.columns())
+        .unwrap();
     let mut out = vec![f32::NAN; activations.rows() * matrix.rows()];
-    matrix.multiply(&pool(threads), &activations, &mut out).unwrap();
+    matrix.multiply(&pool, &activations, &mut out).unwrap();
     out
 }
 
@@ -35,6 +38,11 @@ fn blocks(weights: Weights, count: usize, seed: u64) -> Vec<u8> {
     };
     let mut bytes: Vec<u8> = (0..count * weights.block_bytes()).map(|_| byte()).collect();
     for block in bytes.chunks_exact_mut(weights.block_bytes()) {
+        match weights {
+            Weights::BF16 => block[1] = block[1] & 0x80 | 0x3f,
+            Weights::F32 => block[3] = block[3] & 0x80 | 0x3f,
+            _ => {}
+        }
         for at in naive::scales(weights) {
             // An exponent from -4 to 3, any sign and fraction.
             block[at + 1] = block[at + 1] & 0x83 | (11 + (block[at + 1] >> 2 & 7)) << 2;
@@ -60,6 +68,10 @@ fn case() -> impl Strategy<Value = Case> {
         0usize..20,
     );
     (shape, any::<u64>()).prop_flat_map(|((weights, rows, blocks_of_row, batch), seed)| {
+        let blocks_of_row = match weights.grain() {
+            Grain::Number => blocks_of_row * 13,
+            Grain::Block | Grain::SuperBlock => blocks_of_row,
+        };
         let columns = blocks_of_row * weights.grain().columns();
         let blocks = blocks(weights, rows * blocks_of_row, seed);
         let number = prop_oneof![8 => -4.0f32..4.0, 1 => Just(0.0), 1 => -100.0f32..100.0];
@@ -75,7 +87,7 @@ fn case() -> impl Strategy<Value = Case> {
 
 impl Case {
     fn matrix(&self) -> Matrix {
-        Matrix::pack(self.weights, self.rows, self.columns, &self.blocks).unwrap()
+        Matrix::pack(&pool(2), self.weights, self.rows, self.columns, &self.blocks).unwrap()
     }
 }
 
@@ -85,7 +97,7 @@ proptest! {
         let Case { weights, rows, columns, .. } = case;
         let dense = naive::dequantized(weights, &case.blocks);
         let found = products(Level::scalar(), 1, &case.matrix(), &case.x);
-        let quantized = naive::quantized(weights.grain().columns(), &case.x);
+        let quantized = naive::quantized(weights.grain(), &case.x);
         for (m, x) in quantized.chunks_exact(columns).enumerate() {
             for n in 0..rows {
                 let terms = dense[n * columns..][..columns].iter().zip(x).map(|(w, x)| w * x);
@@ -120,7 +132,7 @@ fn eight_bits_of_activations_cost_less_than_a_hundredth() {
         let columns = 1024;
         let blocks = blocks(weights, 64 * columns / weights.grain().columns(), 7);
         let dense = naive::dequantized(weights, &blocks);
-        let matrix = Matrix::pack(weights, 64, columns, &blocks).unwrap();
+        let matrix = Matrix::pack(&pool(2), weights, 64, columns, &blocks).unwrap();
         let x: Vec<f32> = (0..columns).map(|i| (i as f32 * 0.37).sin()).collect();
         let found = products(Level::best(), 1, &matrix, &x);
         let (mut error, mut size) = (0.0, 0.0);
@@ -143,7 +155,7 @@ fn what_is_not_finite_does_not_hide() {
     let columns = 256;
     for weights in Weights::ALL {
         let per_row = columns / weights.grain().columns();
-        let matrix = Matrix::pack(weights, 16, columns, &blocks(weights, 16 * per_row, 3)).unwrap();
+        let matrix = Matrix::pack(&pool(2), weights, 16, columns, &blocks(weights, 16 * per_row, 3)).unwrap();
         for hidden in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for level in Level::available() {
                 let mut x = vec![1.0; 2 * columns];
@@ -162,7 +174,7 @@ fn what_is_not_finite_does_not_hide() {
 #[test]
 fn the_least_and_the_greatest_numbers_are_numbers() {
     let blocks = blocks(Weights::Q8_0, 16, 5);
-    let matrix = Matrix::pack(Weights::Q8_0, 16, 32, &blocks).unwrap();
+    let matrix = Matrix::pack(&pool(2), Weights::Q8_0, 16, 32, &blocks).unwrap();
     for x in [f32::MIN_POSITIVE, 1e-45, -1e-38, 1e30, -1e30, 0.0] {
         let out = products(Level::best(), 1, &matrix, &[x; 32]);
         assert!(out.iter().all(|y| y.is_finite()), "{x}: {out:?}");
@@ -171,7 +183,7 @@ fn the_least_and_the_greatest_numbers_are_numbers() {
 
 #[test]
 fn what_does_not_fit_is_refused_by_name() {
-    let error = Matrix::pack(Weights::Q4_K, 1, 128, &[]).unwrap_err();
+    let error = Matrix::pack(&pool(2), Weights::Q4_K, 1, 128, &[]).unwrap_err();
     assert_eq!(
         error,
         MatrixError::Columns {
@@ -180,24 +192,30 @@ fn what_does_not_fit_is_refused_by_name() {
             weights: Weights::Q4_K
         }
     );
-    let error = Matrix::pack(Weights::Q8_0, 2, 32, &[0; 67]).unwrap_err();
+    let error = Matrix::pack(&pool(2), Weights::Q8_0, 2, 32, &[0; 67]).unwrap_err();
     assert!(
         error.to_string().contains("68 bytes, but there are 67"),
         "{error}"
     );
-    let error = Matrix::pack(Weights::Q8_0, usize::MAX, 32, &[0; 67]).unwrap_err();
+    let error = Matrix::pack(&pool(2), Weights::Q8_0, usize::MAX, 32, &[0; 67]).unwrap_err();
     assert!(matches!(error, MatrixError::Bytes { .. }), "{error}");
 
-    let matrix = Matrix::pack(Weights::Q8_0, 2, 32, &[0; 68]).unwrap();
+    let matrix = Matrix::pack(&pool(2), Weights::Q8_0, 2, 32, &[0; 68]).unwrap();
     let mut activations = Activations::new(Level::best());
-    let error = activations.quantize(Grain::Block, &[0.0; 33], 32).unwrap_err();
+    let error = activations
+        .quantize(&pool(1), Grain::Block, &[0.0; 33], 32)
+        .unwrap_err();
     assert!(error.to_string().contains("33 activations"), "{error}");
-    activations.quantize(Grain::Block, &[0.0; 64], 64).unwrap();
+    activations
+        .quantize(&pool(1), Grain::Block, &[0.0; 64], 64)
+        .unwrap();
     let error = matrix
         .multiply(&pool(1), &activations, &mut [0.0; 2])
         .unwrap_err();
     assert!(matches!(error, MatrixError::Mismatch { .. }), "{error}");
-    activations.quantize(Grain::Block, &[0.0; 64], 32).unwrap();
+    activations
+        .quantize(&pool(1), Grain::Block, &[0.0; 64], 32)
+        .unwrap();
     let error = matrix
         .multiply(&pool(1), &activations, &mut [0.0; 3])
         .unwrap_err();

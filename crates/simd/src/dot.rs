@@ -70,6 +70,10 @@ pub trait Dot: Vector {
 
     /// Sixteen half-precision numbers, as the bits of their bytes say (little endian).
     fn halves(self, from: &[u8; 2 * LANES]) -> Self::F32;
+    /// Writes sixteen numbers as half-precision ones, rounded to the nearest, ties to even; too large ones become infinite.
+    fn store_halves(self, x: Self::F32, to: &mut [u8; 2 * LANES]);
+    /// Sixteen numbers of which only the upper 16 bits are kept, little endian (bfloat16).
+    fn upper_halves(self, from: &[u8; 2 * LANES]) -> Self::F32;
     /// `a * b + c`, rounded once.
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
 }

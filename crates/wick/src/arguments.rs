@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::{CandleCompletionParams, ToolChoice, ToolDefinition};
-use models::{CacheType, LoadOptions};
+use models::{CacheType, Compute, LoadOptions};
 use providers::remote::{RemoteConfig, Secret};
 use providers::{FAMILIES, Family};
 use serde_json::Value;
@@ -71,7 +71,7 @@ pub(crate) struct ModelArguments {
     path: Option<PathBuf>,
     /// Ask the OpenAI-compatible server at this address, which --model then names a model of; several times for replicas. The
     /// key, if it wants one, stands in WICK_API_KEY
-    #[arg(long, value_name = "URL", conflicts_with_all = ["offline", "provider", "cache"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["offline", "provider", "cache", "compute"])]
     remote: Vec<String>,
     /// Use only models that are on this machine
     #[arg(long)]
@@ -82,6 +82,10 @@ pub(crate) struct ModelArguments {
     /// Numbers that keys and values are kept in; f16 takes half the memory and is not exact [default: f32]
     #[arg(long, value_name = "TYPE")]
     cache: Option<Cache>,
+    /// How the forward pass computes; exact decodes weights to 32-bit floats, fast packs them as they are and rounds what they
+    /// multiply to 8 bits [default: exact]
+    #[arg(long, value_name = "WAY")]
+    compute: Option<Computing>,
 }
 
 /// The variable of the environment that holds a server's key.
@@ -92,6 +96,13 @@ const KEY: &str = "WICK_API_KEY";
 enum Cache {
     F32,
     F16,
+}
+
+/// A way to compute.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Computing {
+    Exact,
+    Fast,
 }
 
 impl ModelArguments {
@@ -163,8 +174,13 @@ impl ModelArguments {
             None | Some(Cache::F32) => CacheType::F32,
             Some(Cache::F16) => CacheType::F16,
         };
+        let compute = match self.compute {
+            None | Some(Computing::Exact) => Compute::Exact,
+            Some(Computing::Fast) => Compute::Fast,
+        };
         LoadOptions {
             cache,
+            compute,
             ..LoadOptions::default()
         }
     }

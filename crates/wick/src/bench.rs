@@ -82,6 +82,7 @@ pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
             Residence::Decoded => "decoded",
             Residence::Mapped => "mapped",
             Residence::Copied => "copied",
+            Residence::Packed => "packed",
         },
         threads: plan.capabilities.device.threads(),
         elapsed: begun.elapsed(),

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::Precision;
 use anyhow::{Context, Result, bail};
 use engine::Message;
-use models::CacheType;
 use serde::Deserialize;
 
 /// `manifest.json`.
@@ -142,12 +142,12 @@ impl Manifest {
         serde_json::from_str(&text).with_context(|| path.display().to_string())
     }
 
-    /// The class that holds for this case's logits where caches store `cache`.
-    pub(crate) fn class(&self, case: &Case, cache: CacheType) -> Result<&ToleranceClass> {
-        let name = match (cache, &case.tolerance_if_low_precision) {
-            (CacheType::F32, _) => &case.tolerance,
-            (CacheType::F16, Some(LowPrecision::Any(class) | LowPrecision::Each { f16: class })) => class,
-            (CacheType::F16, None) => bail!("no tolerance class for low precision"),
+    /// The class that holds for this case's logits in such arithmetic.
+    pub(crate) fn class(&self, case: &Case, precision: Precision) -> Result<&ToleranceClass> {
+        let name = match (precision, &case.tolerance_if_low_precision) {
+            (Precision::Exact, _) => &case.tolerance,
+            (Precision::Low, Some(LowPrecision::Any(class) | LowPrecision::Each { f16: class })) => class,
+            (Precision::Low, None) => bail!("no tolerance class for low precision"),
         };
         self.tolerance_classes
             .get(name)
@@ -170,16 +170,16 @@ impl Case {
         }
     }
 
-    /// What must agree where caches store `cache`: below exact arithmetic the class that is named for 16-bit
+    /// What must agree in such arithmetic: below exact arithmetic the class that is named for 16-bit
     /// floats, or the only one.
-    pub(crate) fn required(&self, cache: CacheType) -> Result<Required> {
-        if cache == CacheType::F32 {
+    pub(crate) fn required(&self, precision: Precision) -> Result<Required> {
+        if precision == Precision::Exact {
             return Ok(Required::Whole);
         }
         let classes = &self.required_prefix_by_class;
         let of_f16 = classes.iter().find(|(class, _)| class.starts_with("f16"));
         let only = classes.iter().next().filter(|_| classes.len() == 1);
-        let (_, &ids) = of_f16.or(only).context("no required prefix for a 16-bit cache")?;
+        let (_, &ids) = of_f16.or(only).context("no required prefix for low precision")?;
         Ok(Required::Prefix(ids))
     }
 
@@ -197,7 +197,7 @@ impl Case {
         self.messages.iter().map(message).collect()
     }
 
-    /// Whether how a cache stores its entries can change the outcome.
+    /// Whether the precision of a forward pass can change the outcome.
     pub(crate) fn runs_a_model(&self) -> bool {
         matches!(
             self.kind,
@@ -228,17 +228,17 @@ mod tests {
     }"#;
 
     #[test]
-    fn a_16_bit_cache_is_judged_at_the_class_named_for_it_or_the_only_one() {
+    fn low_precision_is_judged_at_the_class_named_for_it_or_the_only_one() {
         let manifest: Manifest = serde_json::from_str(LIST).expect("the list is one");
-        let most = |at: usize, cache: CacheType| {
-            let class = manifest.class(&manifest.cases[at], cache);
+        let most = |at: usize, precision: Precision| {
+            let class = manifest.class(&manifest.cases[at], precision);
             class.ok().and_then(|class| class.max_abs)
         };
         for at in 0..3 {
-            assert_eq!(most(at, CacheType::F32), Some(0.001));
+            assert_eq!(most(at, Precision::Exact), Some(0.001));
         }
         assert_eq!(
-            [0, 1, 2].map(|at| most(at, CacheType::F16)),
+            [0, 1, 2].map(|at| most(at, Precision::Low)),
             [Some(0.25), Some(2.0), None]
         );
     }
@@ -246,13 +246,13 @@ mod tests {
     #[test]
     fn what_must_agree_is_all_in_exact_arithmetic_and_else_a_prefix() {
         let manifest: Manifest = serde_json::from_str(LIST).expect("the list is one");
-        let required = |at: usize| match manifest.cases[at].required(CacheType::F16) {
+        let required = |at: usize| match manifest.cases[at].required(Precision::Low) {
             Ok(Required::Prefix(ids)) => Some(ids),
             Ok(Required::Whole) | Err(_) => None,
         };
         assert_eq!([3, 4, 5].map(required), [Some(7), Some(5), None]);
         for at in 3..6 {
-            let exact = manifest.cases[at].required(CacheType::F32);
+            let exact = manifest.cases[at].required(Precision::Exact);
             assert!(matches!(exact, Ok(Required::Whole)));
         }
     }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use generator::TextGenerator;
-use models::{CacheType, Checkpoint, LoadOptions, Model, ModelFactory};
+use models::{Checkpoint, LoadOptions, Model, ModelFactory};
 use providers::family::PLAIN;
 use providers::{FAMILIES, Family, LocalProvider, ProgressHub};
 
@@ -32,23 +32,19 @@ impl Subject {
         self.provider.text_generator()
     }
 
-    /// Loads the files of `case`, its caches storing `cache`.
-    pub(crate) fn open(fixtures: &Path, case: &Case, cache: CacheType) -> Opened {
+    /// Loads the files of `case`.
+    pub(crate) fn open(fixtures: &Path, case: &Case, options: LoadOptions) -> Opened {
         let Some(first) = case.files.first() else {
             return Opened::Unsupported("no runner for this kind".into());
         };
-        match load(&fixtures.join(&case.model).join(first), cache) {
+        match load(&fixtures.join(&case.model).join(first), options) {
             Ok(subject) => Opened::Ready(Box::new(subject)),
             Err(error) => Opened::Failed(format!("{error:#}")),
         }
     }
 }
 
-fn load(path: &Path, cache: CacheType) -> anyhow::Result<Subject> {
-    let options = LoadOptions {
-        cache,
-        ..LoadOptions::default()
-    };
+fn load(path: &Path, options: LoadOptions) -> anyhow::Result<Subject> {
     let checkpoint = Checkpoint::open(path)?;
     let model = RefCell::new(ModelFactory::load(&checkpoint, options, &mut |_| {})?);
     let provider = LocalProvider::load_family(path, family(path), options, &ProgressHub::new())?;

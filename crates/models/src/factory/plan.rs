@@ -13,6 +13,19 @@ pub struct LoadOptions {
     pub cache: CacheType,
     /// Where its weights are held.
     pub weights: HeldWeights,
+    /// How it computes.
+    pub compute: Compute,
+}
+
+/// How a forward pass computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Compute {
+    /// Weights decoded to f32, multiplied with activations as they are: the reference.
+    #[default]
+    Exact,
+    /// Weights packed as they are stored, multiplied with activations of 8 bits where they are quantized. A row's result has
+    /// the same bits in any company.
+    Fast,
 }
 
 /// Where the weights of a loaded model are held.
@@ -57,6 +70,8 @@ pub struct ModelPlan {
 pub enum Residence {
     /// Decoded to f32; the file is not read again.
     Decoded,
+    /// Packed for kernels, each weight as precise as the file has it; the file is not read again.
+    Packed,
     /// Pages of the mapped file, which the system may drop and read again.
     Mapped,
     /// Copies of the file's blocks, with embedding rows as f32; the file is not read again.

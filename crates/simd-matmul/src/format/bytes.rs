@@ -6,7 +6,7 @@ use std::array;
 
 use simd::Dot;
 
-use super::{Tile, Weights, bytes, place};
+use super::{Tile, Weights, bytes, four, put};
 use crate::activations::Group;
 
 /// Q8_0, Q4_0, Q5_0.
@@ -41,8 +41,8 @@ fn codes(weights: Weights, block: &[u8]) -> ([u8; 32], usize) {
 }
 
 fn pack_codes(codes: [u8; 32], row: usize, to: &mut [u8]) {
-    for (column, code) in codes.into_iter().enumerate() {
-        to[place(column / 4, row, column % 4)] = code;
+    for quad in 0..8 {
+        put(to, quad, row, four(&codes, 4 * quad));
     }
 }
 

@@ -4,7 +4,7 @@
 
 use simd::Dot;
 
-use super::{K_SCALES, Tile, Weights, bytes, pack_k_scales, place};
+use super::{K_SCALES, Tile, Weights, bytes, four, pack_k_scales, put};
 use crate::activations::Group;
 
 /// Tile of Q4_K.
@@ -17,8 +17,8 @@ impl Tile for Q4K {
     fn pack(_: Weights, block: &[u8], row: usize, scales: &mut [u8], codes: &mut [u8]) {
         pack_k_scales(block, row, scales);
         // The file pairs parts in the same way.
-        for (column, byte) in block[16..].iter().enumerate() {
-            codes[place(column / 4, row, column % 4)] = *byte;
+        for quad in 0..32 {
+            put(codes, quad, row, four(block, 16 + 4 * quad));
         }
     }
 

@@ -6,7 +6,7 @@
 use simd::Dot;
 
 use super::q4_k::Totals;
-use super::{K_SCALES, Tile, Weights, bytes, pack_k_scales, place};
+use super::{K_SCALES, Tile, Weights, bytes, each, four, pack_k_scales, put};
 use crate::activations::Group;
 
 /// Tile of Q5_K.
@@ -22,12 +22,17 @@ impl Tile for Q5K {
     fn pack(_: Weights, block: &[u8], row: usize, scales: &mut [u8], codes: &mut [u8]) {
         pack_k_scales(block, row, scales);
         let (fifths, low) = block[16..].split_at(32);
-        for (column, byte) in low.iter().enumerate() {
-            let (part, column) = (column / 32, column % 32);
-            let (quad, k) = (column / 4, column % 4);
-            codes[place(part * VECTORS + quad, row, k)] = *byte;
-            let (vector, shift) = (part * VECTORS + 8 + quad / 4, 2 * (quad % 4));
-            codes[place(vector, row, k)] |= (fifths[column] >> (2 * part) & 3) << shift;
+        for part in 0..4 {
+            for quad in 0..8 {
+                put(codes, part * VECTORS + quad, row, four(low, 32 * part + 4 * quad));
+                let fifths = four(fifths, 4 * quad) >> (2 * part) & each(3);
+                put(
+                    codes,
+                    part * VECTORS + 8 + quad / 4,
+                    row,
+                    fifths << (2 * (quad % 4)),
+                );
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 
 use simd::Dot;
 
-use super::{Tile, Weights, bytes, place};
+use super::{Tile, Weights, bytes, each, four, put};
 use crate::activations::Group;
 
 /// Tile of Q6_K.
@@ -26,18 +26,20 @@ impl Tile for Q6K {
         for (part, scale) in parts.iter().enumerate() {
             scales[32 + 16 * part + row] = *scale;
         }
-        for column in 0..256 {
+        for pair in 0..8 {
             // The file interleaves four rows of 32 columns in each half.
-            let (half, four, i) = (column / 128, column % 128 / 32, column % 32);
-            let byte = low[64 * half + 32 * (four % 2) + i];
-            let nibble = if four < 2 { byte & 15 } else { byte >> 4 };
-            let above = high[32 * half + i] >> (2 * four) & 3;
-
-            let (pair, second) = (column / 32, column % 32 / 16);
-            let (quad, k) = (column % 16 / 4, column % 4);
-            to[place(pair * VECTORS + quad, row, k)] |= nibble << (4 * second);
-            let shift = 4 * (quad % 2) + 2 * second;
-            to[place(pair * VECTORS + 4 + quad / 2, row, k)] |= above << shift;
+            let (half, quarter) = (pair / 4, pair % 4);
+            for (second, quad) in [0, 1]
+                .into_iter()
+                .flat_map(|second| (0..4).map(move |quad| (second, quad)))
+            {
+                let i = 16 * second + 4 * quad;
+                let nibbles = four(low, 64 * half + 32 * (quarter % 2) + i) >> (quarter / 2 * 4) & each(15);
+                put(to, pair * VECTORS + quad, row, nibbles << (4 * second));
+                let above = four(high, 32 * half + i) >> (2 * quarter) & each(3);
+                let shift = 4 * (quad % 2) + 2 * second;
+                put(to, pair * VECTORS + 4 + quad / 2, row, above << shift);
+            }
         }
     }
 

@@ -1,13 +1,15 @@
 //! The blocks of GGML as its format describes them, one weight at a time.
 
-use half::f16;
-use simd_matmul::Weights;
+use half::{bf16, f16};
+use simd_matmul::{Grain, Weights};
 
 /// Where a block has its half-precision scales.
 pub(crate) fn scales(weights: Weights) -> Vec<usize> {
     match weights {
         Weights::Q4_0 | Weights::Q5_0 | Weights::Q8_0 => vec![0],
         Weights::Q6_K => vec![208],
+        Weights::F16 => vec![0],
+        Weights::BF16 | Weights::F32 => vec![],
         _ => vec![0, 2],
     }
 }
@@ -59,6 +61,9 @@ fn weight(weights: Weights, block: &[u8], i: usize) -> f64 {
             let scale = f64::from(block[192 + 8 * half + i / 16] as i8);
             d(208) * scale * (f64::from(low | high << 4) - 32.0)
         }
+        Weights::F16 => d(0),
+        Weights::BF16 => f64::from(bf16::from_le_bytes([block[0], block[1]])),
+        Weights::F32 => f64::from(f32::from_le_bytes([block[0], block[1], block[2], block[3]])),
         _ => unreachable!("a type without a definition"),
     }
 }
@@ -86,10 +91,13 @@ fn scale_and_minimum(packed: &[u8], part: usize) -> (f64, f64) {
     (f64::from(scale), f64::from(minimum))
 }
 
-/// Activations after they were rounded to 8 bits.
-pub(crate) fn quantized(block: usize, x: &[f32]) -> Vec<f64> {
+/// Activations after they were rounded to 8 bits, where they are.
+pub(crate) fn quantized(grain: Grain, x: &[f32]) -> Vec<f64> {
+    if grain == Grain::Number {
+        return x.iter().map(|&x| f64::from(x)).collect();
+    }
     let mut out = Vec::new();
-    for x in x.chunks_exact(block) {
+    for x in x.chunks_exact(grain.columns()) {
         let largest = x.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
         let inverse = if largest == 0.0 { 0.0 } else { 127.0 / largest };
         let scale = f64::from(largest / 127.0);

@@ -177,6 +177,31 @@ impl Dot for Avx2 {
         Pair(op!(_mm256_cvtph_ps(low)), op!(_mm256_cvtph_ps(high)))
     }
     #[inline(always)]
+    fn store_halves(self, x: Self::F32, to: &mut [u8; 2 * LANES]) {
+        let (low, high) = to.split_at_mut(16);
+        let halves = Pair(
+            op!(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(x.0)),
+            op!(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(x.1)),
+        );
+        // SAFETY: `low` is 16 writable bytes; the store accepts any alignment.
+        unsafe { _mm_storeu_si128(low.as_mut_ptr().cast(), halves.0) };
+        // SAFETY: `high` is 16 writable bytes; the store accepts any alignment.
+        unsafe { _mm_storeu_si128(high.as_mut_ptr().cast(), halves.1) };
+    }
+    #[inline(always)]
+    fn upper_halves(self, from: &[u8; 2 * LANES]) -> Self::F32 {
+        let (low, high) = from.split_at(16);
+        // SAFETY: `low` is 16 readable bytes; the load accepts any alignment.
+        let low = unsafe { _mm_loadu_si128(low.as_ptr().cast()) };
+        // SAFETY: `high` is 16 readable bytes; the load accepts any alignment.
+        let high = unsafe { _mm_loadu_si128(high.as_ptr().cast()) };
+        let bits = Pair(
+            op!(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(low))),
+            op!(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(high))),
+        );
+        both!(_mm256_castsi256_ps, bits)
+    }
+    #[inline(always)]
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
         Pair(
             op!(_mm256_fmadd_ps(a.0, b.0, c.0)),

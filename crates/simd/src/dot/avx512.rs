@@ -107,6 +107,19 @@ impl Dot for Avx512 {
         op!(_mm512_cvtph_ps(halves))
     }
     #[inline(always)]
+    fn store_halves(self, x: Self::F32, to: &mut [u8; 2 * LANES]) {
+        let halves = op!(_mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(x));
+        // SAFETY: `to` is 32 writable bytes; the store accepts any alignment.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), halves) };
+    }
+    #[inline(always)]
+    fn upper_halves(self, from: &[u8; 2 * LANES]) -> Self::F32 {
+        // SAFETY: `from` is 32 readable bytes; the load accepts any alignment.
+        let halves = unsafe { _mm256_loadu_si256(from.as_ptr().cast()) };
+        let bits = op!(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(halves)));
+        op!(_mm512_castsi512_ps(bits))
+    }
+    #[inline(always)]
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
         op!(_mm512_fmadd_ps(a, b, c))
     }

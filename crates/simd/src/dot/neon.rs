@@ -8,7 +8,7 @@
 use std::arch::aarch64::*;
 use std::array;
 
-use super::scalar::half;
+use super::scalar::{half, to_half};
 use super::{BYTES, Dot};
 use crate::vector::{LANES, Neon, Vector};
 
@@ -141,6 +141,22 @@ impl Dot for Neon {
         // The vector type of halves is unstable.
         let numbers = array::from_fn(|i| half(u16::from_le_bytes([from[2 * i], from[2 * i + 1]])));
         self.load(&numbers)
+    }
+    #[inline(always)]
+    fn store_halves(self, x: Self::F32, to: &mut [u8; 2 * LANES]) {
+        let mut numbers = [0.0; LANES];
+        self.store(x, &mut numbers);
+        for (x, to) in numbers.into_iter().zip(to.as_chunks_mut::<2>().0) {
+            *to = to_half(x).to_le_bytes();
+        }
+    }
+    #[inline(always)]
+    fn upper_halves(self, from: &[u8; 2 * LANES]) -> Self::F32 {
+        array::from_fn(|i| {
+            // SAFETY: 8 bytes from `8 * i` are within the 32 of `from`; `i` is below 4.
+            let halves = unsafe { vld1_u16(from.as_ptr().wrapping_add(8 * i).cast()) };
+            op!(vreinterpretq_f32_u32(vshlq_n_u32::<16>(vmovl_u16(halves))))
+        })
     }
     #[inline(always)]
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {

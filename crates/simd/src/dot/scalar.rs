@@ -91,6 +91,18 @@ impl Dot for Scalar {
         }))
     }
     #[inline(always)]
+    fn store_halves(self, x: Self::F32, to: &mut [u8; 2 * LANES]) {
+        for (x, to) in x.0.into_iter().zip(to.as_chunks_mut::<2>().0) {
+            *to = to_half(x).to_le_bytes();
+        }
+    }
+    #[inline(always)]
+    fn upper_halves(self, from: &[u8; 2 * LANES]) -> Self::F32 {
+        Lanes(array::from_fn(|i| {
+            f32::from_bits(u32::from_le_bytes([0, 0, from[2 * i], from[2 * i + 1]]))
+        }))
+    }
+    #[inline(always)]
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
         Lanes(array::from_fn(|i| a.0[i].mul_add(b.0[i], c.0[i])))
     }
@@ -105,4 +117,24 @@ pub(super) fn half(bits: u16) -> f32 {
     let number = f32::from_bits(magnitude) * f32::from_bits((127 + 112) << 23);
     let special = u32::from(bits & 0x7c00 == 0x7c00).wrapping_neg() & 0x7f80_0000;
     f32::from_bits(number.to_bits() | special | sign)
+}
+
+/// The nearest half-precision number, ties to even; a NaN stays one.
+#[inline(always)]
+pub(super) fn to_half(x: f32) -> u16 {
+    let sign = (x.to_bits() >> 16 & 0x8000) as u16;
+    let magnitude = x.to_bits() & 0x7fff_ffff;
+    let half = if magnitude > 0x7f80_0000 {
+        // Quiet, with the upper bits of its payload.
+        0x7e00 | (magnitude >> 13 & 0x3ff)
+    } else if magnitude >= 0x4780_0000 {
+        0x7c00
+    } else if magnitude < 0x3880_0000 {
+        // Below the normal numbers: adding a half moves the last place of the result to the last place of the sum.
+        (f32::from_bits(magnitude) + 0.5).to_bits() - 0.5f32.to_bits()
+    } else {
+        // The exponent's bias changes by 112; half of the place below the last is added, less one where that is even.
+        (magnitude - (112 << 23) + 0xfff + (magnitude >> 13 & 1)) >> 13
+    };
+    half as u16 | sign
 }

@@ -204,6 +204,7 @@ fn memory(checkpoint: &Checkpoint) -> Memory {
                 Residence::Decoded => "decoded",
                 Residence::Mapped => "mapped",
                 Residence::Copied => "copied",
+                Residence::Packed => "packed",
             },
             cache_bytes_per_1000_positions: plan.cache_bytes_per_position.saturating_mul(1000),
         },

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use super::{CandleBackend, gated};
 use crate::ModelError;
 use crate::backend::Experts;
-use crate::routing::Choice;
+use crate::routing::{Choice, Ranks};
 
 /// The weighted outputs of every row's experts, summed in the order of choice; shape `(rows, hidden)`.
 ///
@@ -52,9 +52,11 @@ pub(super) fn routed(x: &Tensor, experts: &Experts<'_, CandleBackend>) -> Result
 
 /// Every row's choices, row after row, each with as many.
 fn choose(x: &Tensor, experts: &Experts<'_, CandleBackend>) -> Result<Vec<Choice>, ModelError> {
-    let mut choices = Vec::new();
+    let (mut choices, mut ranks) = (Vec::new(), Ranks::default());
     for mut scores in experts.router.project(x)?.to_vec2::<f32>()? {
-        experts.routing.choose(&mut scores, experts.bias, &mut choices);
+        experts
+            .routing
+            .choose(&mut scores, experts.bias, &mut ranks, &mut choices);
     }
     Ok(choices)
 }

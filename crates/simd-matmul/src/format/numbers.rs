@@ -1,0 +1,62 @@
+//! Weights that are numbers already, which are multiplied with activations as they are.
+
+use simd::Dot;
+
+use super::{Tile, Weights, bytes};
+use crate::activations::Group;
+
+/// F32.
+pub(crate) struct Floats;
+
+/// F16.
+pub(crate) struct Halves;
+
+/// BF16.
+pub(crate) struct UpperHalves;
+
+/// One column of sixteen rows times the group's column.
+#[inline(always)]
+fn column<V: Dot, const M: usize>(
+    v: V,
+    weights: V::F32,
+    group: Group<'_, M>,
+    column: usize,
+    sums: &mut [V::F32; M],
+) {
+    let activations = &group.values[column];
+    for m in 0..M {
+        sums[m] = v.mul_add(weights, v.splat(activations[m]), sums[m]);
+    }
+}
+
+macro_rules! tile {
+    ($tile:ident, $bytes:literal, $v:ident, $codes:ident => $weights:expr) => {
+        impl Tile for $tile {
+            const SCALES: usize = 0;
+            const CODES: usize = 16 * $bytes;
+
+            fn pack(_: Weights, block: &[u8], row: usize, _: &mut [u8], codes: &mut [u8]) {
+                codes[$bytes * row..][..$bytes].copy_from_slice(block);
+            }
+
+            #[inline(always)]
+            fn product<V: Dot, const M: usize>(
+                $v: V,
+                _: &[u8],
+                $codes: &[u8],
+                group: Group<'_, M>,
+                block: usize,
+                sums: &mut [V::F32; M],
+            ) {
+                column($v, $weights, group, block, sums);
+            }
+        }
+    };
+}
+
+tile!(Halves, 2, v, codes => v.halves(bytes(codes, 0)));
+tile!(UpperHalves, 2, v, codes => v.upper_halves(bytes(codes, 0)));
+tile!(Floats, 4, v, codes => {
+    let numbers = bytes::<64>(codes, 0).as_chunks::<4>().0;
+    v.load(&std::array::from_fn(|i| f32::from_le_bytes(numbers[i])))
+});
