@@ -1,8 +1,10 @@
 //! The model that is built in: the first command of a newcomer, without options and without a download.
 
 use std::fs;
+use std::path::Path;
 
-use crate::process::{program, wick};
+use crate::files::Files;
+use crate::process::{argument, program, wick};
 
 const HINT: &str = "wick: this is the built-in demo model, very small; for a real one get a GGUF file of Qwen3, Llama or Kimi K2 \
                     and name it with --model\n";
@@ -106,4 +108,38 @@ fn a_folder_of_its_name_does_not_hide_the_demo_and_is_reached_by_a_path() {
     };
     assert!(inspect("demo").status.success());
     assert!(!inspect("./demo").status.success());
+}
+
+#[test]
+fn kernels_of_our_own_change_the_perplexity_of_a_text_by_less_than_half_a_percent() {
+    let files = Files::new();
+    let stories: String = ["a fox in the forest", "a baker in a town", "a brave mouse"]
+        .into_iter()
+        .map(|about| {
+            let prompt = format!("Tell me a story about {about}.");
+            wick(&["run", "--prompt", &prompt, "--temperature", "0"]).text_beside(HINT)
+        })
+        .collect();
+    let text = files.bytes("stories", stories.as_bytes());
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../providers/assets/demo-q8_0.gguf");
+    let perplexity = |more: &[&str]| {
+        let of = [
+            "eval",
+            "perplexity",
+            "--model",
+            argument(&demo),
+            "--file",
+            argument(&text),
+        ];
+        let shown = wick(&[&of[..], &["--context", "64", "--json"], more].concat()).text();
+        let found: serde_json::Value = serde_json::from_str(&shown).expect("one object");
+        found["perplexity"].as_f64().expect("a number")
+    };
+    let exact = perplexity(&[]);
+    for fast in [
+        perplexity(&["--compute", "fast"]),
+        perplexity(&["--compute", "fast", "--cache", "f16"]),
+    ] {
+        assert!((fast / exact - 1.0).abs() < 0.005, "{fast} beside {exact}");
+    }
 }

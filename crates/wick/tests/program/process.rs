@@ -20,8 +20,14 @@ impl Ended {
     /// Standard output of a run that succeeded.
     #[track_caller]
     pub(crate) fn text(&self) -> String {
+        self.text_beside("")
+    }
+
+    /// Standard output of a run that succeeded and said this on standard error.
+    #[track_caller]
+    pub(crate) fn text_beside(&self, said: &str) -> String {
         assert!(self.status.success(), "{self:?}");
-        assert_eq!(self.stderr, "", "nothing is said on standard error");
+        assert_eq!(self.stderr, said, "what is said on standard error");
         String::from_utf8(self.stdout.clone()).expect("output is UTF-8")
     }
 
