@@ -268,12 +268,17 @@ impl<'a> Task<'a> {
         for index in 0..self.positions(self.len - 1).div_ceil(BLOCK) {
             let (keys, values) = block(index);
             let (fours, rest) = met[..self.len].as_chunks_mut::<4>();
+            let (twos, ones) = rest.as_chunks_mut::<2>();
             let mut n = 0;
             for met in fours {
                 self.meet::<V, S, 4>(v, index, keys, values, n, met);
                 n += 4;
             }
-            for met in rest {
+            for met in twos {
+                self.meet::<V, S, 2>(v, index, keys, values, n, met);
+                n += 2;
+            }
+            for met in ones {
                 self.meet::<V, S, 1>(v, index, keys, values, n, std::array::from_mut(met));
                 n += 1;
             }

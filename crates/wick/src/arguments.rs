@@ -1,6 +1,7 @@
 //! The command line: what may be asked, and its reading.
 
 mod cache;
+mod precision;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -9,14 +10,15 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use engine::{CandleCompletionParams, ToolChoice, ToolDefinition};
-use models::{CacheType, Compute, LoadOptions};
+use models::LoadOptions;
 use providers::remote::{RemoteConfig, Secret};
 use providers::{FAMILIES, Family};
 use serde_json::Value;
 
 pub(crate) use cache::{ListArguments, PullArguments, RemoveArguments};
+use precision::{Cache, Computing};
 
 use crate::source::Source;
 use crate::{failure, output};
@@ -91,20 +93,6 @@ pub(crate) struct ModelArguments {
 /// The variable of the environment that holds a server's key.
 const KEY: &str = "WICK_API_KEY";
 
-/// A type of numbers in a cache.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Cache {
-    F32,
-    F16,
-}
-
-/// A way to compute.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Computing {
-    Exact,
-    Fast,
-}
-
 impl ModelArguments {
     /// The server that is to be asked, if one is.
     ///
@@ -170,17 +158,9 @@ impl ModelArguments {
 
     /// How the model is to be loaded.
     pub(crate) fn options(&self) -> LoadOptions {
-        let cache = match self.cache {
-            None | Some(Cache::F32) => CacheType::F32,
-            Some(Cache::F16) => CacheType::F16,
-        };
-        let compute = match self.compute {
-            None | Some(Computing::Exact) => Compute::Exact,
-            Some(Computing::Fast) => Compute::Fast,
-        };
         LoadOptions {
-            cache,
-            compute,
+            cache: self.cache.map(Into::into).unwrap_or_default(),
+            compute: self.compute.map(Into::into).unwrap_or_default(),
             ..LoadOptions::default()
         }
     }
