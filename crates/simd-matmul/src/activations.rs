@@ -306,7 +306,7 @@ impl Written<'_> {
             Grain::Block => {
                 for (block, x) in x.as_chunks::<32>().0.iter().enumerate() {
                     let (codes, scale) = quantized(x);
-                    let sum: i32 = codes.iter().map(|&code| i32::from(code)).sum();
+                    let sum = sum(&codes);
                     for (i, codes) in codes.as_chunks::<4>().0.iter().enumerate() {
                         self.codes[at(block * 8 + i)] = *codes;
                     }
@@ -323,15 +323,15 @@ impl Written<'_> {
                     }
                     self.scales[at(block)] = scale;
                     let mut sums = [0_i32; 16];
-                    for (sum, codes) in sums.iter_mut().zip(codes.as_chunks::<16>().0) {
-                        *sum = codes.iter().map(|&code| i32::from(code)).sum();
+                    for (of_part, codes) in sums.iter_mut().zip(codes.as_chunks::<16>().0) {
+                        *of_part = sum(codes);
                     }
                     for (i, sum) in sums.iter().enumerate() {
                         self.centres[at(block * 16 + i)] = -32 * sum;
                     }
                     for (i, sums) in sums.as_chunks::<4>().0.iter().enumerate() {
-                        let pair = [sums[0] + sums[1], sums[2] + sums[3]].map(|sum| sum as i16);
-                        self.pairs[at(block * 4 + i)] = pair;
+                        let (first, second) = (sums[0] + sums[1], sums[2] + sums[3]);
+                        self.pairs[at(block * 4 + i)] = [first as i16, second as i16];
                     }
                 }
             }
@@ -364,9 +364,10 @@ fn part<T, const M: usize>(from: &[T], at: usize, len: usize) -> &[[T; M]] {
 #[inline(always)]
 fn quantized<const N: usize>(x: &[f32; N]) -> ([i8; N], f32) {
     // As integers, magnitudes are in order, infinity and NaN above them.
-    let largest = x
-        .iter()
-        .fold(0, |largest: u32, x| largest.max(x.to_bits() & 0x7fff_ffff));
+    let mut largest = 0;
+    for i in 0..N {
+        largest = largest.max(x[i].to_bits() & 0x7fff_ffff);
+    }
     let largest = f32::from_bits(largest);
     // Above the reciprocal of what is left when the largest is subnormal lies infinity.
     let inverse = if largest > MOST / f32::MAX {
@@ -374,8 +375,20 @@ fn quantized<const N: usize>(x: &[f32; N]) -> ([i8; N], f32) {
     } else {
         0.0
     };
-    let codes = x.map(|x| ((x * inverse + ROUND).to_bits() & 0xff) as i8);
+    let mut codes = [0; N];
+    for i in 0..N {
+        codes[i] = ((x[i] * inverse + ROUND).to_bits() & 0xff) as i8;
+    }
     (codes, largest / MOST)
+}
+
+#[inline(always)]
+fn sum<const N: usize>(codes: &[i8; N]) -> i32 {
+    let mut sum = 0;
+    for i in 0..N {
+        sum += i32::from(codes[i]);
+    }
+    sum
 }
 
 /// Rows that are multiplied together.

@@ -197,8 +197,10 @@ impl Stored for Floats {
     const BYTES: usize = 4;
     #[inline(always)]
     fn load<V: Dot>(v: V, from: &[u8]) -> V::F32 {
-        let (numbers, _) = from.as_chunks::<4>();
-        v.load(&std::array::from_fn(|i| f32::from_le_bytes(numbers[i])))
+        let Some(numbers) = from.first_chunk() else {
+            unreachable!("a block has whole vectors")
+        };
+        v.floats(numbers)
     }
 }
 
@@ -211,6 +213,18 @@ impl Stored for Halves {
         };
         v.halves(halves)
     }
+}
+
+/// `T` vectors of stored numbers, from vector `at` on. A loop: what the standard library does with arrays is compiled for
+/// the baseline.
+#[inline(always)]
+fn vectors<V: Dot, S: Stored, const T: usize>(v: V, from: &[u8], at: usize) -> [V::F32; T] {
+    let from = &from[at * LANES * S::BYTES..][..T * LANES * S::BYTES];
+    let mut all = [v.splat(0.0); T];
+    for t in 0..T {
+        all[t] = S::load(v, &from[t * LANES * S::BYTES..]);
+    }
+    all
 }
 
 /// Some queries of one sequence that meet the same head of keys and values.
@@ -300,8 +314,10 @@ impl<'a> Task<'a> {
         n: usize,
         met: &mut [Met; R],
     ) {
-        let visible: [usize; R] =
-            std::array::from_fn(|r| self.positions(n + r).saturating_sub(index * BLOCK).min(BLOCK));
+        let mut visible = [0; R];
+        for r in 0..R {
+            visible[r] = self.positions(n + r).saturating_sub(index * BLOCK).min(BLOCK);
+        }
         if visible.iter().all(|&positions| positions == 0) {
             return;
         }
@@ -334,15 +350,17 @@ impl<'a> Task<'a> {
             }
         }
         if visible.iter().all(|&positions| positions == visible[0]) {
-            let weights = std::array::from_fn(|r| &scores[r]);
-            let factors = std::array::from_fn(|r| (factors[r], factors[LANES / 2 + r]));
-            self.gather::<V, S, R>(v, values, n, visible[0], weights, factors);
+            let mut both = [(0.0, 0.0); R];
+            for r in 0..R {
+                both[r] = (factors[r], factors[LANES / 2 + r]);
+            }
+            self.gather::<V, S, R>(v, values, n, visible[0], &scores, both);
         } else {
             // A later row's values are none of an earlier one's business, not even with a weight of zero.
             for r in 0..R {
                 if visible[r] > 0 {
                     let factors = [(factors[r], factors[LANES / 2 + r])];
-                    self.gather::<V, S, 1>(v, values, n + r, visible[r], [&scores[r]], factors);
+                    self.gather::<V, S, 1>(v, values, n + r, visible[r], &[scores[r]], factors);
                 }
             }
         }
@@ -359,11 +377,14 @@ impl<'a> Task<'a> {
         scores: &mut [[f32; BLOCK]; R],
         met: &mut [Met; R],
     ) {
-        let queries: [&[f32]; R] = std::array::from_fn(|r| self.query(n + r));
+        let mut queries: [&[f32]; R] = [&[]; R];
+        for r in 0..R {
+            queries[r] = self.query(n + r);
+        }
         let mut sums = [[v.splat(0.0); VECTORS]; R];
         let row = BLOCK * S::BYTES;
         for (i, keys) in keys.chunks_exact(row).take(self.heads.key).enumerate() {
-            let keys: [V::F32; VECTORS] = std::array::from_fn(|t| S::load(v, &keys[t * LANES * S::BYTES..]));
+            let keys = vectors::<V, S, VECTORS>(v, keys, 0);
             for r in 0..R {
                 let query = v.splat(queries[r][i]);
                 for t in 0..VECTORS {
@@ -378,11 +399,15 @@ impl<'a> Task<'a> {
             } else {
                 (1 << visible[r]) - 1
             };
-            let masked: [V::F32; VECTORS] = std::array::from_fn(|t| {
+            let mut masked = sums[r];
+            for t in 0..VECTORS {
                 let lanes = v.lanes_of((seen >> (LANES * t)) as u16);
-                v.select(lanes, v.mul(sums[r][t], scale), v.splat(f32::NEG_INFINITY))
-            });
-            let largest = masked[1..].iter().fold(masked[0], |a, &b| v.max(b, a));
+                masked[t] = v.select(lanes, v.mul(masked[t], scale), v.splat(f32::NEG_INFINITY));
+            }
+            let mut largest = masked[0];
+            for t in 1..VECTORS {
+                largest = v.max(masked[t], largest);
+            }
             let largest = v.reduce_max(largest);
             let mut sum = v.splat(0.0);
             let (parts, _) = scores[r].as_chunks_mut::<LANES>();
@@ -406,7 +431,7 @@ impl<'a> Task<'a> {
         values: &[u8],
         n: usize,
         positions: usize,
-        weights: [&[f32; BLOCK]; R],
+        weights: &[[f32; BLOCK]; R],
         factors: [(f32, f32); R],
     ) {
         let vectors = self.heads.value.div_ceil(LANES);
@@ -430,15 +455,14 @@ impl<'a> Task<'a> {
         values: &[u8],
         n: usize,
         positions: usize,
-        weights: [&[f32; BLOCK]; R],
+        weights: &[[f32; BLOCK]; R],
         factors: [(f32, f32); R],
         at: usize,
     ) {
         let row = self.heads.value.next_multiple_of(LANES) * S::BYTES;
         let mut sums = [[v.splat(0.0); T]; R];
         for (j, values) in values.chunks_exact(row).take(positions).enumerate() {
-            let values: [V::F32; T] =
-                std::array::from_fn(|t| S::load(v, &values[(at + t) * LANES * S::BYTES..]));
+            let values = vectors::<V, S, T>(v, values, at);
             for r in 0..R {
                 let weight = v.splat(weights[r][j]);
                 for t in 0..T {

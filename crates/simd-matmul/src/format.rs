@@ -180,6 +180,16 @@ fn pack_k_scales(block: &[u8], row: usize, scales: &mut [u8]) {
     }
 }
 
+/// Each number in all lanes. A loop: what the standard library does with arrays is compiled for the baseline.
+#[inline(always)]
+fn splats<V: Dot, const M: usize>(v: V, numbers: &[i32; M]) -> [V::I32; M] {
+    let mut all = [v.splat_i32(0); M];
+    for m in 0..M {
+        all[m] = v.splat_i32(numbers[m]);
+    }
+    all
+}
+
 /// Bytes of a tile or of a block.
 #[inline(always)]
 fn bytes<const N: usize>(from: &[u8], at: usize) -> &[u8; N] {

@@ -235,8 +235,10 @@ impl Task<'_> {
         let mut j = 0;
         while j < positions {
             let n = SUMS.min(positions - j);
-            let rows: [&[f32]; SUMS] =
-                std::array::from_fn(|t| &entries[(j + t.min(n - 1)) * stored..][..queries.len()]);
+            let mut rows: [&[f32]; SUMS] = [&[]; SUMS];
+            for t in 0..SUMS {
+                rows[t] = &entries[(j + t.min(n - 1)) * stored..][..queries.len()];
+            }
             let mut sums = [v.splat(0.0); SUMS];
             for (i, query) in queries.iter().enumerate() {
                 let query = v.load(query);
@@ -244,10 +246,10 @@ impl Task<'_> {
                     sums[t] = v.mul_add(v.splat(rows[t][i]), query, sums[t]);
                 }
             }
-            for (sum, weights) in sums.into_iter().zip(&mut weights[j..j + n]) {
-                let score = v.mul(sum, scale);
+            for t in 0..n {
+                let score = v.mul(sums[t], scale);
                 largest = v.max(score, largest);
-                v.store(score, weights);
+                v.store(score, &mut weights[j + t]);
             }
             j += n;
         }
@@ -284,9 +286,9 @@ impl Task<'_> {
                     sums[t] = v.mul_add(v.splat(entries[t]), weight, sums[t]);
                 }
             }
-            for (sum, gathered) in sums.into_iter().zip(gathered) {
-                let sum = v.add(v.mul(v.load(gathered), before), v.mul(sum, now));
-                v.store(sum, gathered);
+            for t in 0..gathered.len() {
+                let sum = v.add(v.mul(v.load(&gathered[t]), before), v.mul(sums[t], now));
+                v.store(sum, &mut gathered[t]);
             }
         }
     }

@@ -147,9 +147,9 @@ impl Layout {
     ) {
         let (scales, codes) = tile.split_at(self.scales);
         let sums = T::products(v, scales, &codes[..self.codes], group);
-        for (row, sums) in sums.into_iter().enumerate() {
+        for row in 0..M {
             let mut product = [0.0; LANES];
-            v.store(sums, &mut product);
+            v.store(sums[row], &mut product);
             write(row, &product);
         }
     }

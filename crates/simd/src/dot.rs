@@ -57,17 +57,17 @@ pub trait Dot: Vector {
     fn dot_centred(self, sum: Self::I32, weights: Self::Bytes, activations: [i8; 4]) -> Self::I32;
     /// Sixteen bytes as numbers.
     fn widen(self, from: &[u8; LANES]) -> Self::I32;
-    /// Sixteen signed bytes as numbers.
-    fn widen_signed(self, from: &[i8; LANES]) -> Self::I32;
+    /// Sixteen bytes as numbers with a sign.
+    fn widen_signed(self, from: &[u8; LANES]) -> Self::I32;
     /// Adds to each lane the product of its two 16-bit numbers with two others.
     ///
     /// * `pairs`: two `i16` a lane.
     fn dot_pairs(self, sum: Self::I32, pairs: Self::I32, other: [i16; 2]) -> Self::I32;
     /// Sixteen bytes as the low, sixteen others as the high 16 bits of the lanes.
     fn pairs(self, low: &[u8; LANES], high: &[u8; LANES]) -> Self::I32;
-    /// [`Dot::pairs`] of signed bytes.
-    fn pairs_signed(self, low: &[i8; LANES], high: &[i8; LANES]) -> Self::I32;
 
+    /// Sixteen single-precision numbers, as their bytes say (little endian).
+    fn floats(self, from: &[u8; BYTES]) -> Self::F32;
     /// Sixteen half-precision numbers, as the bits of their bytes say (little endian).
     fn halves(self, from: &[u8; 2 * LANES]) -> Self::F32;
     /// Writes sixteen numbers as half-precision ones, rounded to the nearest, ties to even; too large ones become infinite.

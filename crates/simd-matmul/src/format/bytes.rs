@@ -6,7 +6,7 @@ use std::array;
 
 use simd::Dot;
 
-use super::{Tile, Weights, bytes, four, put};
+use super::{Tile, Weights, bytes, four, put, splats};
 use crate::activations::Group;
 
 /// Q8_0, Q4_0, Q5_0.
@@ -49,7 +49,7 @@ fn pack_codes(codes: [u8; 32], row: usize, to: &mut [u8]) {
 /// Integer products of a block with each row of the group.
 #[inline(always)]
 fn integers<V: Dot, const M: usize>(v: V, codes: &[u8], group: Group<'_, M>, block: usize) -> [V::I32; M] {
-    let mut sums = group.centres[block].map(|centre| v.splat_i32(centre));
+    let mut sums = splats(v, &group.centres[block]);
     let activations = &group.codes[block * 8..][..8];
     for (quad, activations) in activations.iter().enumerate() {
         let weights = v.load_bytes(bytes(codes, 64 * quad));

@@ -56,7 +56,4 @@ macro_rules! tile {
 
 tile!(Halves, 2, v, codes => v.halves(bytes(codes, 0)));
 tile!(UpperHalves, 2, v, codes => v.upper_halves(bytes(codes, 0)));
-tile!(Floats, 4, v, codes => {
-    let numbers = bytes::<64>(codes, 0).as_chunks::<4>().0;
-    v.load(&std::array::from_fn(|i| f32::from_le_bytes(numbers[i])))
-});
+tile!(Floats, 4, v, codes => v.floats(bytes(codes, 0)));

@@ -5,7 +5,7 @@
 
 use simd::Dot;
 
-use super::{Tile, Weights, bytes, each, four, put};
+use super::{Tile, Weights, bytes, each, four, put, splats};
 use crate::activations::Group;
 
 /// Tile of Q6_K.
@@ -56,8 +56,8 @@ impl Tile for Q6K {
         let centres = &group.centres[block * 16..][..16];
         let mut totals = [v.splat_i32(0); M];
         for pair in 0..8 {
-            let mut low = centres[2 * pair].map(|centre| v.splat_i32(centre));
-            let mut high = centres[2 * pair + 1].map(|centre| v.splat_i32(centre));
+            let mut low = splats(v, &centres[2 * pair]);
+            let mut high = splats(v, &centres[2 * pair + 1]);
             for two in 0..2 {
                 let above = v.load_bytes(bytes(codes, 64 * (pair * VECTORS + 4 + two)));
                 macro_rules! step {
@@ -80,8 +80,8 @@ impl Tile for Q6K {
                 step!(0, 0, 2);
                 step!(1, 4, 6);
             }
-            let first = v.widen_signed(&bytes::<16>(scales, 32 + 32 * pair).map(|x| x as i8));
-            let second = v.widen_signed(&bytes::<16>(scales, 48 + 32 * pair).map(|x| x as i8));
+            let first = v.widen_signed(bytes(scales, 32 + 32 * pair));
+            let second = v.widen_signed(bytes(scales, 48 + 32 * pair));
             for m in 0..M {
                 let sum = v.add_i32(v.mul_i32(low[m], first), v.mul_i32(high[m], second));
                 totals[m] = v.add_i32(totals[m], sum);

@@ -135,8 +135,8 @@ impl Dot for Avx2 {
         both!(_mm256_cvtepu8_epi32, bytes)
     }
     #[inline(always)]
-    fn widen_signed(self, from: &[i8; LANES]) -> Self::I32 {
-        let bytes = self.eights(from.as_ptr().cast());
+    fn widen_signed(self, from: &[u8; LANES]) -> Self::I32 {
+        let bytes = self.eights(from.as_ptr());
         both!(_mm256_cvtepi8_epi32, bytes)
     }
     #[inline(always)]
@@ -154,18 +154,9 @@ impl Dot for Avx2 {
         )
     }
     #[inline(always)]
-    fn pairs_signed(self, low: &[i8; LANES], high: &[i8; LANES]) -> Self::I32 {
-        let (low, high) = (self.widen_signed(low), self.widen_signed(high));
-        Pair(
-            op!(_mm256_blend_epi16::<0b1010_1010>(
-                low.0,
-                _mm256_slli_epi32::<16>(high.0)
-            )),
-            op!(_mm256_blend_epi16::<0b1010_1010>(
-                low.1,
-                _mm256_slli_epi32::<16>(high.1)
-            )),
-        )
+    fn floats(self, from: &[u8; BYTES]) -> Self::F32 {
+        let bytes = self.load_bytes(from);
+        both!(_mm256_castsi256_ps, bytes)
     }
     #[inline(always)]
     fn halves(self, from: &[u8; 2 * LANES]) -> Self::F32 {

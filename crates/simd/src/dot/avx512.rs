@@ -80,7 +80,7 @@ impl Dot for Avx512 {
         op!(_mm512_cvtepu8_epi32(bytes))
     }
     #[inline(always)]
-    fn widen_signed(self, from: &[i8; LANES]) -> Self::I32 {
+    fn widen_signed(self, from: &[u8; LANES]) -> Self::I32 {
         // SAFETY: `from` is 16 readable bytes; the load accepts any alignment.
         let bytes = unsafe { _mm_loadu_si128(from.as_ptr().cast()) };
         op!(_mm512_cvtepi8_epi32(bytes))
@@ -96,9 +96,9 @@ impl Dot for Avx512 {
         op!(_mm512_or_si512(self.widen(low), high))
     }
     #[inline(always)]
-    fn pairs_signed(self, low: &[i8; LANES], high: &[i8; LANES]) -> Self::I32 {
-        let high = op!(_mm512_slli_epi32::<16>(self.widen_signed(high)));
-        op!(_mm512_mask_blend_epi16(0xaaaa_aaaa, self.widen_signed(low), high))
+    fn floats(self, from: &[u8; BYTES]) -> Self::F32 {
+        // SAFETY: `from` is 64 readable bytes; the load accepts any alignment.
+        unsafe { _mm512_loadu_ps(from.as_ptr().cast()) }
     }
     #[inline(always)]
     fn halves(self, from: &[u8; 2 * LANES]) -> Self::F32 {

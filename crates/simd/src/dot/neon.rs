@@ -103,9 +103,9 @@ impl Dot for Neon {
         quads.map(|x| op!(vreinterpretq_s32_u32(x)))
     }
     #[inline(always)]
-    fn widen_signed(self, from: &[i8; LANES]) -> Self::I32 {
+    fn widen_signed(self, from: &[u8; LANES]) -> Self::I32 {
         // SAFETY: `from` is 16 readable bytes.
-        let bytes = unsafe { vld1q_s8(from.as_ptr()) };
+        let bytes = unsafe { vld1q_s8(from.as_ptr().cast()) };
         let (low, high) = (op!(vmovl_s8(vget_low_s8(bytes))), op!(vmovl_high_s8(bytes)));
         [
             op!(vmovl_s16(vget_low_s16(low))),
@@ -131,10 +131,8 @@ impl Dot for Neon {
         array::from_fn(|i| op!(vorrq_s32(low[i], vshlq_n_s32::<16>(high[i]))))
     }
     #[inline(always)]
-    fn pairs_signed(self, low: &[i8; LANES], high: &[i8; LANES]) -> Self::I32 {
-        let (low, high) = (self.widen_signed(low), self.widen_signed(high));
-        // The high number moves in above the low 16 bits, which stay.
-        array::from_fn(|i| op!(vsliq_n_s32::<16>(low[i], high[i])))
+    fn floats(self, from: &[u8; BYTES]) -> Self::F32 {
+        self.load_bytes(from).map(|x| op!(vreinterpretq_f32_u8(x)))
     }
     #[inline(always)]
     fn halves(self, from: &[u8; 2 * LANES]) -> Self::F32 {

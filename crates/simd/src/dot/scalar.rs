@@ -63,8 +63,8 @@ impl Dot for Scalar {
         Lanes(from.map(i32::from))
     }
     #[inline(always)]
-    fn widen_signed(self, from: &[i8; LANES]) -> Self::I32 {
-        Lanes(from.map(i32::from))
+    fn widen_signed(self, from: &[u8; LANES]) -> Self::I32 {
+        Lanes(from.map(|x| i32::from(x as i8)))
     }
     #[inline(always)]
     fn dot_pairs(self, sum: Self::I32, pairs: Self::I32, other: [i16; 2]) -> Self::I32 {
@@ -79,10 +79,9 @@ impl Dot for Scalar {
         Lanes(array::from_fn(|i| i32::from(low[i]) | (i32::from(high[i]) << 16)))
     }
     #[inline(always)]
-    fn pairs_signed(self, low: &[i8; LANES], high: &[i8; LANES]) -> Self::I32 {
-        Lanes(array::from_fn(|i| {
-            (i32::from(low[i]) & 0xffff) | (i32::from(high[i]) << 16)
-        }))
+    fn floats(self, from: &[u8; BYTES]) -> Self::F32 {
+        let (numbers, _) = from.as_chunks::<4>();
+        Lanes(array::from_fn(|i| f32::from_le_bytes(numbers[i])))
     }
     #[inline(always)]
     fn halves(self, from: &[u8; 2 * LANES]) -> Self::F32 {
