@@ -12,5 +12,4 @@ mod deadlines;
 mod ends;
 mod meters;
 mod parsing;
-mod spans;
 mod states;

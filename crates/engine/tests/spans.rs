@@ -1,4 +1,8 @@
 //! Spans and events: what belongs to a request can be told from what belongs to another.
+//!
+//! In a process of its own: whether anybody listens to an event is known to all threads together, and one that meets it for the
+//! first time, without a listener, can have it forgotten for the others.
+#![allow(clippy::unwrap_used)]
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +13,11 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use crate::scripted::*;
+use scripted::*;
+
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "engine/scripted.rs"]
+mod scripted;
 
 /// Writes spans and events down, each a line: its name or message, its fields, and of events the span they lie in.
 #[derive(Clone, Default)]
