@@ -26,7 +26,7 @@ use generator::{
     TextGenerator,
 };
 use models::synth::Shape;
-use models::{Checkpoint, Device, LoadOptions, ModelFactory, Tokenizer};
+use models::{CacheType, Checkpoint, Compute, Device, LoadOptions, ModelFactory, Tokenizer};
 use serde::Serialize;
 use simd_sampling::{SamplerChain, SamplingParams};
 
@@ -97,7 +97,12 @@ impl Server {
     fn load(path: &PathBuf, sizes: Sizes) -> Self {
         let checkpoint = Checkpoint::open(path).unwrap();
         let tokenizer = checkpoint.tokenizer().unwrap();
-        let model = ModelFactory::load(&checkpoint, LoadOptions::default(), &mut |_| ()).unwrap();
+        let options = LoadOptions {
+            compute: Compute::Fast,
+            cache: CacheType::F16,
+            ..LoadOptions::default()
+        };
+        let model = ModelFactory::load(&checkpoint, options, &mut |_| ()).unwrap();
         let vocab = model.capabilities().vocab as u32;
         let script = Script::default();
         let forced = Forced {

@@ -185,24 +185,19 @@ impl KvCache {
         found.unwrap_or_default()
     }
 
-    /// [`KvCache::block`], to be written: a block that [`KvCache::reserve`] has made this cache's own.
+    /// Keys and values of all heads of a layer in a block that [`KvCache::reserve`] has made this cache's own: for each head
+    /// its keys, and then its values.
     ///
     /// # Errors
     ///
     /// [`ModelError::ForeignCache`] if the cache is not in memory, or the block is not its own.
-    pub(crate) fn block_mut(
-        &mut self,
-        layer: usize,
-        head: usize,
-        index: usize,
-    ) -> Result<(&mut [u8], &mut [u8]), ModelError> {
+    pub(crate) fn block_mut(&mut self, layer: usize, index: usize) -> Result<&mut [u8], ModelError> {
         let found = self.store.as_mut().and_then(|store| {
-            let (at, keys, values) = store.layout.place(layer, head);
+            let (from, to) = (store.layout.place(layer, 0).0, store.layout.place(layer + 1, 0).0);
             let Block::Memory(lines) = Arc::get_mut(store.blocks.get_mut(index)?)? else {
                 return None;
             };
-            let bytes = lines.bytes_mut().get_mut(at..at + keys + values)?;
-            Some(bytes.split_at_mut(keys))
+            lines.bytes_mut().get_mut(from..to)
         });
         found.ok_or_else(|| ModelError::ForeignCache {
             found: "a block that is shared, or no block in memory".into(),

@@ -48,20 +48,23 @@ fn a_decoded_token_allocates_nothing_within_a_block() {
             ..LoadOptions::default()
         };
         let mut model = ModelFactory::load(&Checkpoint::open(&path).unwrap(), options, &mut |_| {}).unwrap();
-        let mut cache = model.new_cache();
         let mut logits = Logits::new();
-        let mut counts = Vec::new();
-        for token in 0..150 {
-            let before = ALLOCATIONS.load(Ordering::Relaxed);
-            let step = SequenceStep {
-                tokens: &[token],
-                cache: &mut cache,
-            };
-            model.forward(&mut [step], Rows::Last, &mut logits).unwrap();
-            counts.push(ALLOCATIONS.load(Ordering::Relaxed) - before);
+        // The least of three runs: threads that begin late allocate what they are made of, whenever that is.
+        let mut counts = [usize::MAX; 150];
+        for _ in 0..3 {
+            let mut cache = model.new_cache();
+            for (token, count) in (0..).zip(&mut counts) {
+                let before = ALLOCATIONS.load(Ordering::Relaxed);
+                let step = SequenceStep {
+                    tokens: &[token],
+                    cache: &mut cache,
+                };
+                model.forward(&mut [step], Rows::Last, &mut logits).unwrap();
+                *count = (*count).min(ALLOCATIONS.load(Ordering::Relaxed) - before);
+            }
         }
-        // The first token finds no memory yet, and a block is an allocation or a few.
-        let within: Vec<usize> = (2..150)
+        // A block is an allocation or a few.
+        let within: Vec<usize> = (0..150)
             .filter(|position| position % 64 != 0 && counts[*position] > 0)
             .collect();
         assert!(within.is_empty(), "{shape:?} allocates at {within:?}: {counts:?}");

@@ -1,8 +1,10 @@
 //! Rotation, and attention over caches in memory.
 
+use std::ops::Range;
+
 use simd_matmul::{
     Activations, Entry, Heads, Latent, LatentScratch, Level, Pool, Product, Products, attend, attend_latent,
-    normalize_in_place, turn_adjacent, turn_halves, write_key, write_value,
+    by_chunks, normalize_in_place, turn_adjacent, turn_halves, write_key, write_value,
 };
 
 use super::{CpuBackend, by_rows, resize};
@@ -89,6 +91,18 @@ impl From<CacheType> for Entry {
     }
 }
 
+/// Positions of a block that one thread writes alone, where a region would cost more.
+const FEW: usize = 8;
+
+/// The blocks that `rows` positions behind `past` others fall into, each with the positions in it.
+fn blocks(past: usize, rows: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let end = past + rows;
+    (past / BLOCK..end.div_ceil(BLOCK)).map(move |block| {
+        let first = block * BLOCK;
+        (block, past.max(first) - first..end.min(first + BLOCK) - first)
+    })
+}
+
 /// How the caches of a batch store their entries.
 fn entry(batch: &Batch<'_, '_>) -> Entry {
     let stored = batch.steps.first().and_then(|step| step.cache.entry());
@@ -110,29 +124,42 @@ impl CpuBackend {
         } = shape;
         let entry = entry(batch);
         let (keys, values) = (&self.slots[Slot::Key as usize], &self.slots[Slot::Value as usize]);
-        for (rows, cache) in batch.sequences() {
-            let past = cache.len();
-            for (number, row) in rows.enumerate() {
-                let (block, position) = ((past + number) / BLOCK, (past + number) % BLOCK);
-                for own in 0..kv_heads {
-                    let at = (row * kv_heads + own) * head;
-                    let (to_keys, to_values) = cache.block_mut(layer, own, block)?;
-                    write_key(self.level, entry, &keys[at..][..head], position, to_keys);
-                    write_value(self.level, entry, &values[at..][..head], position, to_values);
-                }
-            }
-        }
-        let mut out = std::mem::take(&mut self.slots[Slot::Attention as usize]);
-        let query = &self.slots[Slot::Query as usize];
-        resize(&mut out, query.len());
         let heads = Heads {
-            heads: query.len() / (self.rows * head).max(1),
+            heads: self.slots[Slot::Query as usize].len() / (self.rows * head).max(1),
             kv_heads,
             key: head,
             value: head,
             scale,
             entry,
         };
+        for (rows, cache) in batch.sequences() {
+            let past = cache.len();
+            for (block, positions) in blocks(past, rows.len()) {
+                let first = rows.start + block * BLOCK + positions.start - past;
+                let bytes = cache.block_mut(layer, block)?;
+                let level = self.level;
+                let write = |own: usize, bytes: &mut [u8]| {
+                    let (to_keys, to_values) = bytes.split_at_mut(heads.key_bytes());
+                    for (row, position) in (first..).zip(positions.clone()) {
+                        let at = (row * kv_heads + own) * head;
+                        write_key(level, entry, &keys[at..][..head], position, to_keys);
+                        write_value(level, entry, &values[at..][..head], position, to_values);
+                    }
+                };
+                let size = heads.key_bytes() + heads.value_bytes();
+                if positions.len() < FEW {
+                    bytes
+                        .chunks_exact_mut(size)
+                        .enumerate()
+                        .for_each(|(own, bytes)| write(own, bytes));
+                } else {
+                    by_chunks(&self.pool, bytes, size, write);
+                }
+            }
+        }
+        let mut out = std::mem::take(&mut self.slots[Slot::Attention as usize]);
+        let query = &self.slots[Slot::Query as usize];
+        resize(&mut out, query.len());
         let caches = Caches(batch);
         let block =
             |sequence: usize, head: usize, index: usize| caches.of(sequence).block(layer, head, index);
@@ -171,10 +198,12 @@ impl CpuBackend {
         });
         for (rows, cache) in batch.sequences() {
             let past = cache.len();
-            for (number, row) in rows.enumerate() {
-                let (block, position) = ((past + number) / BLOCK, (past + number) % BLOCK);
-                let (to, _) = cache.block_mut(layer, 0, block)?;
-                write_value(level, entry, &compressed[row * width..][..width], position, to);
+            for (block, positions) in blocks(past, rows.len()) {
+                let first = rows.start + block * BLOCK + positions.start - past;
+                let to = cache.block_mut(layer, block)?;
+                for (row, position) in (first..).zip(positions) {
+                    write_value(level, entry, &compressed[row * width..][..width], position, to);
+                }
             }
         }
 
