@@ -175,7 +175,8 @@ impl Server {
                 seconds,
             ),
             Figure {
-                at_most: Some(0.05),
+                // Of a short first turn, the new tokens alone are more.
+                at_most: (self.sizes.history >= WHOLE.history).then_some(0.05),
                 ..figure("second turn beside the first", "", shares)
             },
         ]
