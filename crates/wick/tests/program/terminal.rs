@@ -5,6 +5,7 @@ use std::process::Command;
 use rexpect::session::{PtySession, spawn_command};
 
 use crate::files::{Files, with_long_context};
+use crate::hub_server::Server;
 use crate::process::{LIMIT, argument, program, wick};
 
 /// The program at a terminal of its own; every wait is bounded.
@@ -177,4 +178,33 @@ fn the_demo_holds_a_conversation_and_remembers_a_name() {
     say(&mut session, "/exit");
     session.exp_eof().expect("the chat ends");
     ends_well(&session);
+}
+
+#[test]
+fn a_chat_downloads_its_model_from_a_hub_and_the_next_one_finds_it() {
+    let files = Files::new();
+    let bytes = std::fs::read(files.chatty()).expect("the model");
+    let server = Server::usual(&[("chat-Q8_0.gguf", &bytes), ("chat-Q4_0.gguf", b"another")]);
+    for offline in [&[][..], &["--offline"]] {
+        let mut command = program();
+        command
+            .args(["chat", "--model", "a/m:Q8_0", "--seed", "5", "--max-tokens", "6"])
+            .args(offline)
+            .env("HF_ENDPOINT", server.url())
+            .env("HF_HOME", files.path("home"));
+        for unset in ["HF_HUB_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE"] {
+            command.env_remove(unset);
+        }
+        let mut session = at_terminal(command);
+        session
+            .exp_string("/help lists commands")
+            .expect("the chat begins");
+        say(&mut session, "Hello");
+        say(&mut session, "/stats");
+        session.exp_string("1 turn").expect("the turn is kept");
+        say(&mut session, "/exit");
+        session.exp_eof().expect("the chat ends");
+        ends_well(&session);
+    }
+    assert_eq!(server.files_asked().len(), 1);
 }
