@@ -1,5 +1,9 @@
 //! Chains of NEON instructions that every aarch64 CPU has; the dot product of later ones is not among them.
 #![allow(unsafe_code, reason = "intrinsics; every aarch64 CPU has them")]
+#![allow(
+    unused_unsafe,
+    reason = "compilers differ in which of these intrinsics they hold safe"
+)]
 
 use std::arch::aarch64::*;
 
