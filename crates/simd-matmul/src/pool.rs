@@ -182,7 +182,7 @@ impl Shared {
         let mut inside = self.state.fetch_and(!OPEN, AcqRel) & (OPEN - 1);
         let mut looks = 0_u32;
         while inside > 0 {
-            looks += 1;
+            looks = looks.wrapping_add(1);
             if looks.is_multiple_of(LOOKS * 16) {
                 // Who is inside may need this very core.
                 thread::yield_now();
@@ -227,7 +227,7 @@ impl Shared {
                 continue;
             }
             spin_loop();
-            looks += 1;
+            looks = looks.wrapping_add(1);
             if looks.is_multiple_of(LOOKS) && waiting.elapsed() > PATIENCE {
                 self.sleep(number, last);
                 waiting = Instant::now();
