@@ -23,8 +23,8 @@ use crate::loader::{Sizes, Survey};
 use crate::settings::{Key, Settings};
 use crate::shape::{DenseShape, LOGIT_CAP, SCORE_CAP, SLIDING_WINDOW};
 use crate::{
-    CacheType, Capabilities, Checkpoint, HeldWeights, KvCache, LoadOptions, LoadProgress, Model, ModelError,
-    ModelPlan, OutputRows, Residence, Rows, SequenceStep,
+    CacheType, Capabilities, Checkpoint, Compute, HeldWeights, KvCache, LoadOptions, LoadProgress, Model,
+    ModelError, ModelPlan, OutputRows, Residence, Rows, SequenceStep,
 };
 use gemma3::Gemma3;
 use phi3::Phi3;
@@ -117,6 +117,9 @@ fn gguf(checkpoint: &Checkpoint, options: LoadOptions) -> Result<&GgufFile, Mode
     };
     if options.cache != CacheType::F32 {
         return unsupported("a cache of 16-bit floats");
+    }
+    if options.compute != Compute::Exact {
+        return unsupported("kernels of our own (fast)");
     }
     match options.weights {
         HeldWeights::Auto => {}

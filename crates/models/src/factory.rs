@@ -215,6 +215,12 @@ impl Known {
 }
 
 fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<Planned, ModelError> {
+    if options.compute == Compute::Fast && options.weights != HeldWeights::Auto {
+        return Err(ModelError::Unsupported {
+            architecture: checkpoint.architecture()?.to_owned(),
+            what: "decoded or mapped weights on kernels of our own (fast), which pack them",
+        });
+    }
     let mut survey = Survey::new(checkpoint);
     let base = match known {
         Known::Llama(shape, pairs) => {

@@ -4,7 +4,10 @@
 use std::path::PathBuf;
 
 use models::synth::{self, Quant, Shape};
-use models::{CacheType, Checkpoint, Compute, LoadOptions, Logits, Model, ModelFactory, Rows, SequenceStep};
+use models::{
+    CacheType, Checkpoint, Compute, HeldWeights, LoadOptions, Logits, Model, ModelError, ModelFactory, Rows,
+    SequenceStep,
+};
 
 const SHAPES: [Shape; 4] = [
     Shape::TinyLlama,
@@ -79,6 +82,31 @@ fn quantized_weights_cost_what_eight_bits_of_activations_cost() {
                 let distance = distance(&exact, &fast);
                 assert!(distance < 0.03, "{shape:?} {quant:?} {cache:?}: {distance}");
             }
+        }
+    }
+}
+
+#[test]
+fn weights_that_are_to_be_held_otherwise_are_refused() {
+    let path =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("fast-held-{}.gguf", std::process::id()));
+    synth::write(Shape::TinyLlama, 11, &path).unwrap();
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    for weights in [HeldWeights::Decoded, HeldWeights::Mapped] {
+        let options = LoadOptions {
+            compute: Compute::Fast,
+            weights,
+            ..LoadOptions::default()
+        };
+        let refused = [
+            ModelFactory::plan(&checkpoint, options).err(),
+            ModelFactory::load(&checkpoint, options, &mut |_| {}).err(),
+        ];
+        for error in refused {
+            assert!(
+                matches!(error, Some(ModelError::Unsupported { .. })),
+                "{weights:?}: {error:?}"
+            );
         }
     }
 }

@@ -24,7 +24,8 @@ pub enum Compute {
     #[default]
     Exact,
     /// Weights packed as they are stored, multiplied with activations of 8 bits where they are quantized. A row's result has
-    /// the same bits in any company.
+    /// the same bits in any company. Refused beside weights that are to be [`HeldWeights::Decoded`] or
+    /// [`HeldWeights::Mapped`], and for a borrowed architecture.
     Fast,
 }
 
