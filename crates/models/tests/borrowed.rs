@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use file::SeededFile;
 use models::gguf::GgufWriter;
 use models::{
-    BlockType, CacheType, Checkpoint, GgufFile, HeldWeights, KvCache, LoadOptions, Logits, Model, ModelError,
-    ModelFactory, Pooling, Residence, RowAt, Rows, SequenceStep,
+    BlockType, CacheType, Checkpoint, Compute, GgufFile, HeldWeights, KvCache, LoadOptions, Logits, Model,
+    ModelError, ModelFactory, Pooling, Residence, RowAt, Rows, SequenceStep,
 };
 
 /// Candle picks its kernels by shape, and those of block types round activations.
@@ -425,6 +425,10 @@ fn options_that_candle_cannot_honour_are_refused() {
     for options in [
         LoadOptions {
             cache: CacheType::F16,
+            ..LoadOptions::default()
+        },
+        LoadOptions {
+            compute: Compute::Fast,
             ..LoadOptions::default()
         },
         LoadOptions {
