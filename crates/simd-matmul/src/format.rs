@@ -106,6 +106,14 @@ pub(crate) trait Tile {
     const SCALES: usize;
     /// Bytes of the codes of a block.
     const CODES: usize;
+    /// Blocks whose scales fill whole lines of the cache.
+    const RUN: usize = {
+        let mut run = 1;
+        while !(run * Self::SCALES).is_multiple_of(64) {
+            run *= 2;
+        }
+        run
+    };
 
     /// Writes one row's block of a file.
     ///
@@ -121,22 +129,6 @@ pub(crate) trait Tile {
         block: usize,
         sums: &mut [V::F32; M],
     );
-
-    /// The products with the whole group.
-    #[inline(always)]
-    fn products<V: Dot, const M: usize>(
-        v: V,
-        scales: &[u8],
-        codes: &[u8],
-        group: Group<'_, M>,
-    ) -> [V::F32; M] {
-        let mut sums = [v.splat(0.0); M];
-        for (block, codes) in codes.chunks_exact(Self::CODES).enumerate() {
-            let scales = &scales[block * Self::SCALES..][..Self::SCALES];
-            Self::product(v, scales, codes, group, block, &mut sums);
-        }
-        sums
-    }
 }
 
 /// Puts four columns of a row into a vector of 64 bytes, among the bits that are there.
@@ -188,6 +180,17 @@ fn splats<V: Dot, const M: usize>(v: V, numbers: &[i32; M]) -> [V::I32; M] {
         all[m] = v.splat_i32(numbers[m]);
     }
     all
+}
+
+/// How far ahead of what is multiplied memory is asked for, in bytes.
+const AHEAD: usize = 4096;
+
+/// A vector of codes; and the line that lies [`AHEAD`] of it is asked for.
+#[inline(always)]
+fn load<V: Dot>(v: V, codes: &[u8], vector: usize) -> V::Bytes {
+    let codes = bytes(codes, 64 * vector);
+    v.prefetch(codes.as_ptr().wrapping_add(AHEAD));
+    v.load_bytes(codes)
 }
 
 /// Bytes of a tile or of a block.

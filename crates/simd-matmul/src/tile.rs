@@ -1,6 +1,7 @@
 //! All blocks of sixteen rows, and the loop over them.
 //!
-//! A tile begins with what scales all its blocks, filled up to a whole line of the cache, and goes on with their codes.
+//! A tile is a row of runs: what scales some blocks, as many as fill whole lines of the cache, and then their codes. So a
+//! product reads memory from the first byte to the last.
 
 use simd::{Dot, LANES, Level, dispatch};
 
@@ -13,10 +14,8 @@ use crate::{MatrixError, Weights};
 pub(crate) struct Layout {
     pub(crate) weights: Weights,
     pub(crate) columns: usize,
-    /// Bytes of what scales a tile, filled up.
-    scales: usize,
-    /// Bytes of the codes of a tile.
-    codes: usize,
+    /// Blocks of a row.
+    blocks: usize,
     /// Bytes of a tile.
     pub(crate) bytes: usize,
 }
@@ -77,14 +76,12 @@ impl Layout {
             });
         }
         let blocks = columns / block;
-        let (scales, codes) = for_tile!(weights, T => (T::SCALES, T::CODES));
-        let scales = (blocks * scales).next_multiple_of(64);
+        let bytes = for_tile!(weights, T => runs::<T>(blocks).map(|(blocks, scales)| scales + blocks * T::CODES).sum());
         Ok(Self {
             weights,
             columns,
-            scales,
-            codes: blocks * codes,
-            bytes: scales + (blocks * codes).next_multiple_of(64),
+            blocks,
+            bytes: usize::next_multiple_of(bytes, 64),
         })
     }
 
@@ -101,13 +98,20 @@ impl Layout {
     }
 
     fn pack_as<T: Tile>(&self, rows: &[u8], tile: &mut [u8]) {
-        let (scales, codes) = tile.split_at_mut(self.scales);
-        for (row, blocks) in rows.chunks_exact(self.row_bytes()).enumerate() {
-            let blocks = blocks.chunks_exact(self.weights.block_bytes());
-            for (number, (block, codes)) in blocks.zip(codes.chunks_exact_mut(T::CODES)).enumerate() {
-                let scales = &mut scales[number * T::SCALES..][..T::SCALES];
-                T::pack(self.weights, block, row, scales, codes);
+        let size = self.weights.block_bytes();
+        let (mut first, mut rest) = (0, tile);
+        for (blocks, scales) in runs::<T>(self.blocks) {
+            let (run, after) = rest.split_at_mut(scales + blocks * T::CODES);
+            let (scales, codes) = run.split_at_mut(scales);
+            for (row, of_row) in rows.chunks_exact(self.row_bytes()).enumerate() {
+                let of_row = &of_row[first * size..][..blocks * size];
+                let codes = codes.chunks_exact_mut(T::CODES);
+                for (number, (block, codes)) in of_row.chunks_exact(size).zip(codes).enumerate() {
+                    let scales = &mut scales[number * T::SCALES..][..T::SCALES];
+                    T::pack(self.weights, block, row, scales, codes);
+                }
             }
+            (first, rest) = (first + blocks, after);
         }
     }
 
@@ -145,12 +149,31 @@ impl Layout {
         group: Group<'_, M>,
         mut write: impl FnMut(usize, &[f32; LANES]),
     ) {
-        let (scales, codes) = tile.split_at(self.scales);
-        let sums = T::products(v, scales, &codes[..self.codes], group);
+        let mut sums = [v.splat(0.0); M];
+        let (mut first, mut rest) = (0, tile);
+        for (blocks, scales) in runs::<T>(self.blocks) {
+            let (run, after) = rest.split_at(scales + blocks * T::CODES);
+            let (scales, codes) = run.split_at(scales);
+            for (number, codes) in codes.chunks_exact(T::CODES).enumerate() {
+                let scales = &scales[number * T::SCALES..][..T::SCALES];
+                T::product(v, scales, codes, group, first + number, &mut sums);
+            }
+            (first, rest) = (first + blocks, after);
+        }
         for row in 0..M {
             let mut product = [0.0; LANES];
             v.store(sums[row], &mut product);
             write(row, &product);
         }
     }
+}
+
+/// The runs of a tile of so many blocks: blocks of each, and bytes of what scales them, filled up.
+#[inline(always)]
+fn runs<T: Tile>(blocks: usize) -> impl Iterator<Item = (usize, usize)> {
+    let run = if T::SCALES == 0 { blocks } else { T::RUN };
+    (0..blocks).step_by(run).map(move |first| {
+        let blocks = run.min(blocks - first);
+        (blocks, (blocks * T::SCALES).next_multiple_of(64))
+    })
 }

@@ -29,6 +29,10 @@ pub trait Dot: Vector {
     /// Activation rows whose sums fit the registers beside the weights.
     const ROWS: usize;
 
+    /// Asks for the line of the cache that this address lies in, if there is one; does not wait for it.
+    #[inline(always)]
+    fn prefetch(self, _: *const u8) {}
+
     /// `x` in all lanes.
     fn splat_i32(self, x: i32) -> Self::I32;
     /// `a + b`, wrapping.

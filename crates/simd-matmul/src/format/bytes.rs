@@ -6,7 +6,7 @@ use std::array;
 
 use simd::Dot;
 
-use super::{Tile, Weights, bytes, four, put, splats};
+use super::{Tile, Weights, bytes, four, load, put, splats};
 use crate::activations::Group;
 
 /// Q8_0, Q4_0, Q5_0.
@@ -52,7 +52,7 @@ fn integers<V: Dot, const M: usize>(v: V, codes: &[u8], group: Group<'_, M>, blo
     let mut sums = splats(v, &group.centres[block]);
     let activations = &group.codes[block * 8..][..8];
     for (quad, activations) in activations.iter().enumerate() {
-        let weights = v.load_bytes(bytes(codes, 64 * quad));
+        let weights = load(v, codes, quad);
         for m in 0..M {
             sums[m] = v.dot_centred(sums[m], weights, activations[m]);
         }

@@ -4,7 +4,7 @@
 
 use simd::Dot;
 
-use super::{K_SCALES, Tile, Weights, bytes, four, pack_k_scales, put};
+use super::{K_SCALES, Tile, Weights, bytes, four, load, pack_k_scales, put};
 use crate::activations::Group;
 
 /// Tile of Q4_K.
@@ -37,7 +37,7 @@ impl Tile for Q4K {
         for part in 0..4 {
             let (mut low, mut high) = ([v.splat_i32(0); M], [v.splat_i32(0); M]);
             for quad in 0..8 {
-                let (first, second) = v.nibbles(v.load_bytes(bytes(codes, 64 * (part * 8 + quad))));
+                let (first, second) = v.nibbles(load(v, codes, part * 8 + quad));
                 let (a, b) = (&activations[part * 16 + quad], &activations[part * 16 + 8 + quad]);
                 for m in 0..M {
                     low[m] = v.dot(low[m], first, a[m]);

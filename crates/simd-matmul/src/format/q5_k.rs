@@ -6,7 +6,7 @@
 use simd::Dot;
 
 use super::q4_k::Totals;
-use super::{K_SCALES, Tile, Weights, bytes, each, four, pack_k_scales, put};
+use super::{K_SCALES, Tile, Weights, each, four, load, pack_k_scales, put};
 use crate::activations::Group;
 
 /// Tile of Q5_K.
@@ -51,11 +51,11 @@ impl Tile for Q5K {
         for part in 0..4 {
             let (mut low, mut high) = ([v.splat_i32(0); M], [v.splat_i32(0); M]);
             for four in 0..2 {
-                let fifths = v.load_bytes(bytes(codes, 64 * (part * VECTORS + 8 + four)));
+                let fifths = load(v, codes, part * VECTORS + 8 + four);
                 macro_rules! step {
                     ($i:literal, $first:literal, $second:literal) => {
                         let quad = four * 4 + $i;
-                        let weights = v.load_bytes(bytes(codes, 64 * (part * VECTORS + quad)));
+                        let weights = load(v, codes, part * VECTORS + quad);
                         let (first, second) = v.nibbles(weights);
                         let first = v.above::<$first>(first, fifths, 1);
                         let second = v.above::<$second>(second, fifths, 1);

@@ -5,7 +5,7 @@
 
 use simd::Dot;
 
-use super::{Tile, Weights, bytes, each, four, put, splats};
+use super::{Tile, Weights, bytes, each, four, load, put, splats};
 use crate::activations::Group;
 
 /// Tile of Q6_K.
@@ -59,11 +59,11 @@ impl Tile for Q6K {
             let mut low = splats(v, &centres[2 * pair]);
             let mut high = splats(v, &centres[2 * pair + 1]);
             for two in 0..2 {
-                let above = v.load_bytes(bytes(codes, 64 * (pair * VECTORS + 4 + two)));
+                let above = load(v, codes, pair * VECTORS + 4 + two);
                 macro_rules! step {
                     ($i:literal, $first:literal, $second:literal) => {
                         let quad = two * 2 + $i;
-                        let weights = v.load_bytes(bytes(codes, 64 * (pair * VECTORS + quad)));
+                        let weights = load(v, codes, pair * VECTORS + quad);
                         let (first, second) = v.nibbles(weights);
                         let first = v.above::<$first>(first, above, 3);
                         let second = v.above::<$second>(second, above, 3);

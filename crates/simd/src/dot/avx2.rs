@@ -58,6 +58,11 @@ impl Dot for Avx2 {
     const ROWS: usize = 4;
 
     #[inline(always)]
+    fn prefetch(self, from: *const u8) {
+        // SAFETY: a prefetch reads nothing, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) };
+    }
+    #[inline(always)]
     fn splat_i32(self, x: i32) -> Self::I32 {
         self.twice(op!(_mm256_set1_epi32(x)))
     }
