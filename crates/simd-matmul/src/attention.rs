@@ -475,12 +475,17 @@ impl<'a> Task<'a> {
             let out = self.out(n + r);
             for t in 0..T {
                 let out = &mut out[(at + t) * LANES..];
-                let len = out.len().min(LANES);
-                let mut lanes = [0.0; LANES];
-                lanes[..len].copy_from_slice(&out[..len]);
-                let sum = v.add(v.mul(v.load(&lanes), before), v.mul(sums[r][t], now));
-                v.store(sum, &mut lanes);
-                out[..len].copy_from_slice(&lanes[..len]);
+                if let Some(out) = out.first_chunk_mut() {
+                    let sum = v.add(v.mul(v.load(out), before), v.mul(sums[r][t], now));
+                    v.store(sum, out);
+                } else {
+                    // The last entries of a value that is no whole vectors.
+                    let mut lanes = [0.0; LANES];
+                    lanes[..out.len()].copy_from_slice(out);
+                    let sum = v.add(v.mul(v.load(&lanes), before), v.mul(sums[r][t], now));
+                    v.store(sum, &mut lanes);
+                    out.copy_from_slice(&lanes[..out.len()]);
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ mod q6_k;
 
 use std::fmt;
 
-use simd::Dot;
+use simd::{BYTES, Dot};
 
 use crate::Grain;
 use crate::activations::Group;
@@ -120,15 +120,31 @@ pub(crate) trait Tile {
     /// * `scales`, `codes`: [`Tile::SCALES`] and [`Tile::CODES`] bytes that are zero for this row.
     fn pack(weights: Weights, block: &[u8], row: usize, scales: &mut [u8], codes: &mut [u8]);
 
-    /// Adds the products with the group's block number `block` to the sums.
-    fn product<V: Dot, const M: usize>(
+    /// Adds the products of `N` tiles' blocks with the group's block number `number` to the sums.
+    fn product<V: Dot, const M: usize, const N: usize>(
         v: V,
-        scales: &[u8],
-        codes: &[u8],
+        blocks: [Block<'_>; N],
         group: Group<'_, M>,
-        block: usize,
-        sums: &mut [V::F32; M],
+        number: usize,
+        sums: &mut [[V::F32; M]; N],
     );
+}
+
+/// A block of a tile.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Block<'a> {
+    /// [`Tile::SCALES`] bytes.
+    pub(crate) scales: &'a [u8],
+    /// [`Tile::CODES`] bytes.
+    pub(crate) codes: &'a [u8],
+}
+
+impl<'a> Block<'a> {
+    /// `C` vectors of codes from vector `at` on.
+    #[inline(always)]
+    fn vectors<const C: usize>(self, at: usize) -> &'a [[u8; BYTES]; C] {
+        some(self.codes.as_chunks().0, at)
+    }
 }
 
 /// Puts four columns of a row into a vector of 64 bytes, among the bits that are there.
@@ -172,25 +188,64 @@ fn pack_k_scales(block: &[u8], row: usize, scales: &mut [u8]) {
     }
 }
 
-/// Each number in all lanes. A loop: what the standard library does with arrays is compiled for the baseline.
+/// Sums for each row of `N` tiles and each row of a group that begin with the same number for all lanes.
 #[inline(always)]
-fn splats<V: Dot, const M: usize>(v: V, numbers: &[i32; M]) -> [V::I32; M] {
-    let mut all = [v.splat_i32(0); M];
-    for m in 0..M {
-        all[m] = v.splat_i32(numbers[m]);
+fn begun<V: Dot, const M: usize, const N: usize>(v: V, numbers: &[i32; M]) -> [[V::I32; M]; N] {
+    let mut all = [[v.splat_i32(0); M]; N];
+    for t in 0..N {
+        for m in 0..M {
+            all[t][m] = v.splat_i32(numbers[m]);
+        }
     }
     all
 }
 
-/// How far ahead of what is multiplied memory is asked for, in bytes.
-const AHEAD: usize = 4096;
-
-/// A vector of codes; and the line that lies [`AHEAD`] of it is asked for.
+/// `to += sums * scale`.
 #[inline(always)]
-fn load<V: Dot>(v: V, codes: &[u8], vector: usize) -> V::Bytes {
-    let codes = bytes(codes, 64 * vector);
-    v.prefetch(codes.as_ptr().wrapping_add(AHEAD));
-    v.load_bytes(codes)
+fn add_scaled<V: Dot, const M: usize>(v: V, sums: &[V::I32; M], scale: V::I32, to: &mut [V::I32; M]) {
+    for m in 0..M {
+        to[m] = v.add_i32(to[m], v.mul_i32(sums[m], scale));
+    }
+}
+
+/// Runs a loop as a function of its own where it needs all registers.
+macro_rules! apart {
+    ($v:ident, $body:expr) => {
+        if M * N >= 16 {
+            $v.apart(
+                #[inline(always)]
+                || $body,
+            );
+        } else {
+            $body;
+        }
+    };
+}
+use apart;
+
+/// What stands for each of `N` tiles. No closure: it would be compiled for the baseline where it is not inlined.
+macro_rules! each_of {
+    ($tiles:ident, $tile:ident => $of_tile:expr) => {{
+        let mut all = [{
+            let $tile = $tiles[0];
+            $of_tile
+        }; N];
+        for t in 1..N {
+            let $tile = $tiles[t];
+            all[t] = $of_tile;
+        }
+        all
+    }};
+}
+use each_of;
+
+/// `C` entries from number `at` on. One look at the bounds, and none while they are used.
+#[inline(always)]
+fn some<const C: usize, T>(from: &[T], at: usize) -> &[T; C] {
+    let Some(entries) = from.get(at..).and_then(<[T]>::first_chunk) else {
+        unreachable!("tiles and groups have all their parts")
+    };
+    entries
 }
 
 /// Bytes of a tile or of a block.

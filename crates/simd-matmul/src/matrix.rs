@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use simd::LANES;
+use simd::{Dot, LANES};
 
 use crate::lines::Lines;
 use crate::pieces::{Pieces, by_chunks};
@@ -179,16 +179,52 @@ impl<'a> Product<'a> {
     fn multiply_tiles(&self, tiles: Range<usize>) {
         let Matrix { layout, rows, lines } = self.matrix;
         let range = tiles.start * layout.bytes..tiles.end * layout.bytes;
-        layout.multiply(&lines.bytes()[range], self.activations, |tile, row, product| {
-            let column = (tiles.start + tile) * LANES;
-            let len = LANES.min(rows - column);
-            let to = self.out.piece(row * rows + column, len);
-            if self.add {
-                to.iter_mut().zip(product).for_each(|(to, x)| *to += x);
+        let out = Out {
+            numbers: &self.out,
+            rows: *rows,
+            first: tiles.start * LANES,
+            add: self.add,
+        };
+        layout.multiply(&lines.bytes()[range], self.activations, out);
+    }
+}
+
+/// Where the results of some tiles go.
+#[derive(Clone, Copy)]
+pub(crate) struct Out<'a> {
+    /// Shape `(activations, rows)`.
+    numbers: &'a Pieces<'a, f32>,
+    /// Rows of the matrix.
+    rows: usize,
+    /// The first of the tiles' rows.
+    first: usize,
+    /// Whether to add to what stands there.
+    add: bool,
+}
+
+impl Out<'_> {
+    /// Writes the product of a tile with one row of activations.
+    #[inline(always)]
+    pub(crate) fn write<V: Dot>(&self, v: V, tile: usize, row: usize, product: V::F32) {
+        let column = self.first + tile * LANES;
+        let to = self
+            .numbers
+            .piece(row * self.rows + column, LANES.min(self.rows - column));
+        if let Some(to) = to.first_chunk_mut::<LANES>() {
+            let product = if self.add {
+                v.add(v.load(to), product)
             } else {
-                to.copy_from_slice(&product[..len]);
+                product
+            };
+            v.store(product, to);
+        } else {
+            // The last tile.
+            let mut lanes = [0.0; LANES];
+            v.store(product, &mut lanes);
+            for (to, x) in to.iter_mut().zip(lanes) {
+                *to = if self.add { *to + x } else { x };
             }
-        });
+        }
     }
 }
 

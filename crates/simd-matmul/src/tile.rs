@@ -3,10 +3,11 @@
 //! A tile is a row of runs: what scales some blocks, as many as fill whole lines of the cache, and then their codes. So a
 //! product reads memory from the first byte to the last.
 
-use simd::{Dot, LANES, Level, dispatch};
+use simd::{Dot, dispatch};
 
 use crate::activations::{Activations, Group};
-use crate::format::{Bytes, BytesWithMinimum, Floats, Halves, Q4K, Q5K, Q6K, Tile, UpperHalves};
+use crate::format::{Block, Bytes, BytesWithMinimum, Floats, Halves, Q4K, Q5K, Q6K, Tile, UpperHalves};
+use crate::matrix::Out;
 use crate::{MatrixError, Weights};
 
 /// Sizes of the tiles of a matrix.
@@ -118,52 +119,78 @@ impl Layout {
     /// Multiplies tiles with every row of activations.
     ///
     /// * `tiles`: the bytes of consecutive tiles.
-    /// * `write`: takes the number of the tile among them, the row of activations, and its product with the 16 rows.
-    pub(crate) fn multiply(
-        &self,
-        tiles: &[u8],
-        activations: &Activations,
-        mut write: impl FnMut(usize, usize, &[f32; LANES]),
-    ) {
-        let level: Level = activations.level();
-        for_tile!(self.weights, T => dispatch!(level, v => {
-            for (number, tile) in tiles.chunks_exact(self.bytes).enumerate() {
-                for (first, rows) in activations.groups() {
-                    let write = |row: usize, product: &[f32; LANES]| write(number, first + row, product);
-                    match rows {
-                        8 => self.products::<T, _, 8>(v, tile, activations.group(first), write),
-                        4 => self.products::<T, _, 4>(v, tile, activations.group(first), write),
-                        2 => self.products::<T, _, 2>(v, tile, activations.group(first), write),
-                        _ => self.products::<T, _, 1>(v, tile, activations.group(first), write),
-                    }
-                }
-            }
-        }));
+    /// * `out`: takes the products.
+    pub(crate) fn multiply(&self, tiles: &[u8], activations: &Activations, out: Out<'_>) {
+        for_tile!(self.weights, T => dispatch!(activations.level(), v => self.multiply_as::<T, _>(v, tiles, activations, out)));
     }
 
     #[inline(always)]
-    fn products<T: Tile, V: Dot, const M: usize>(
+    fn multiply_as<T: Tile, V: Dot>(&self, v: V, tiles: &[u8], activations: &Activations, out: Out<'_>) {
+        let pairs = V::TWO_TILES && T::CODES != 3072 && activations.rows() >= V::ROWS;
+        let (mut number, mut rest) = (0, tiles);
+        while let Some((first, after)) = rest.split_at_checked(self.bytes) {
+            (number, rest) = match after.split_at_checked(self.bytes) {
+                Some((second, after)) if pairs => {
+                    self.by_groups::<T, V, 2>(v, [first, second], number, activations, out);
+                    (number + 2, after)
+                }
+                _ => {
+                    self.by_groups::<T, V, 1>(v, [first], number, activations, out);
+                    (number + 1, after)
+                }
+            };
+        }
+    }
+
+    #[inline(always)]
+    fn by_groups<T: Tile, V: Dot, const N: usize>(
         &self,
         v: V,
-        tile: &[u8],
-        group: Group<'_, M>,
-        mut write: impl FnMut(usize, &[f32; LANES]),
+        tiles: [&[u8]; N],
+        number: usize,
+        activations: &Activations,
+        out: Out<'_>,
     ) {
-        let mut sums = [v.splat(0.0); M];
-        let (mut first, mut rest) = (0, tile);
-        for (blocks, scales) in runs::<T>(self.blocks) {
-            let (run, after) = rest.split_at(scales + blocks * T::CODES);
-            let (scales, codes) = run.split_at(scales);
-            for (number, codes) in codes.chunks_exact(T::CODES).enumerate() {
-                let scales = &scales[number * T::SCALES..][..T::SCALES];
-                T::product(v, scales, codes, group, first + number, &mut sums);
+        for (first, rows) in activations.groups() {
+            let at = (number, first);
+            match rows {
+                8 => self.products::<T, V, 8, N>(v, tiles, activations.group(first), at, out),
+                4 => self.products::<T, V, 4, N>(v, tiles, activations.group(first), at, out),
+                2 => self.products::<T, V, 2, N>(v, tiles, activations.group(first), at, out),
+                _ => self.products::<T, V, 1, N>(v, tiles, activations.group(first), at, out),
             }
-            (first, rest) = (first + blocks, after);
         }
-        for row in 0..M {
-            let mut product = [0.0; LANES];
-            v.store(sums[row], &mut product);
-            write(row, &product);
+    }
+
+    #[inline(always)]
+    fn products<T: Tile, V: Dot, const M: usize, const N: usize>(
+        &self,
+        v: V,
+        tiles: [&[u8]; N],
+        group: Group<'_, M>,
+        (first_tile, first_row): (usize, usize),
+        out: Out<'_>,
+    ) {
+        let mut sums = [[v.splat(0.0); M]; N];
+        let (mut first, mut at) = (0, 0);
+        for (blocks, scales) in runs::<T>(self.blocks) {
+            for number in 0..blocks {
+                let mut parts = [Block::default(); N];
+                for t in 0..N {
+                    let (of_scales, codes) = tiles[t][at..].split_at(scales);
+                    parts[t] = Block {
+                        scales: &of_scales[number * T::SCALES..][..T::SCALES],
+                        codes: &codes[number * T::CODES..][..T::CODES],
+                    };
+                }
+                T::product(v, parts, group, first + number, &mut sums);
+            }
+            (first, at) = (first + blocks, at + scales + blocks * T::CODES);
+        }
+        for tile in 0..N {
+            for row in 0..M {
+                out.write(v, first_tile + tile, first_row + row, sums[tile][row]);
+            }
         }
     }
 }

@@ -3,6 +3,12 @@
 //! A register of a matrix kernel holds one 32-bit sum for each of 16 rows, and a load of 64 bytes brings four columns of
 //! each: lane = row, four bytes a lane. Integer sums are exact, so every level has the same; what is then done in `f32`
 //! rounds where the scalar definition rounds. [`Dot::mul_add`] is the one fused operation, and it is fused everywhere.
+//!
+//! A *run* is the loop of a matrix kernel: some vectors of codes that share a scale, times rows of activations.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "kernels count: what the standard library does with arrays is compiled for the baseline where it is not inlined"
+)]
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -17,6 +23,18 @@ use crate::vector::{LANES, Vector};
 /// Bytes of a vector of weights: four columns of 16 rows.
 pub const BYTES: usize = 4 * LANES;
 
+/// How far ahead of what is multiplied a run asks for memory, in bytes.
+const AHEAD: usize = 4096;
+
+/// Which weights of vectors whose bytes hold two: those in the low four bits, or those in the high ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// Bits 0 to 3.
+    Low,
+    /// Bits 4 to 7.
+    High,
+}
+
 /// Integer operations on 16 lanes; the implementing value proves that the CPU has them.
 pub trait Dot: Vector {
     /// Sixteen `i32`.
@@ -28,10 +46,19 @@ pub trait Dot: Vector {
     const OFFSET: i32;
     /// Activation rows whose sums fit the registers beside the weights.
     const ROWS: usize;
+    /// Whether the registers hold the sums of two tiles of so many rows.
+    const TWO_TILES: bool = false;
 
     /// Asks for the line of the cache that this address lies in, if there is one; does not wait for it.
     #[inline(always)]
     fn prefetch(self, _: *const u8) {}
+
+    /// Runs `f` as a function of its own where sums fill the registers: amid other code, some of them would be kept in
+    /// memory. All that `f` calls must be `#[inline(always)]`.
+    #[inline(always)]
+    fn apart<R>(self, f: impl FnOnce() -> R) -> R {
+        f()
+    }
 
     /// `x` in all lanes.
     fn splat_i32(self, x: i32) -> Self::I32;
@@ -70,6 +97,76 @@ pub trait Dot: Vector {
     /// Sixteen bytes as the low, sixteen others as the high 16 bits of the lanes.
     fn pairs(self, low: &[u8; LANES], high: &[u8; LANES]) -> Self::I32;
 
+    /// Adds the products of eight vectors of 8-bit codes of each of `N` tiles and `M` rows of activations, as
+    /// [`Dot::dot_centred`] does, and asks for the memory ahead of the codes.
+    #[inline(always)]
+    fn run_of_bytes<const M: usize, const N: usize>(
+        self,
+        sums: &mut [[Self::I32; M]; N],
+        codes: [&[[u8; BYTES]; 8]; N],
+        activations: &[[[i8; 4]; M]; 8],
+    ) {
+        run_of_bytes(self, sums, codes, activations);
+    }
+
+    /// Adds the products of one half of eight vectors of each of `N` tiles with `M` rows of activations. Low halves come
+    /// first: they ask for the memory ahead of the codes.
+    #[inline(always)]
+    fn run_of_nibbles<const M: usize, const N: usize>(
+        self,
+        sums: &mut [[Self::I32; M]; N],
+        codes: [&[[u8; BYTES]; 8]; N],
+        half: Half,
+        activations: &[[[i8; 4]; M]; 8],
+    ) {
+        run_of_nibbles(self, sums, codes, half, activations);
+    }
+
+    /// [`Dot::run_of_nibbles`] with a fifth bit for each weight: two more vectors, of which one has, from its lowest bit, those
+    /// of four vectors, low half and high half in turn.
+    #[inline(always)]
+    fn run_of_five_bits<const M: usize, const N: usize>(
+        self,
+        sums: &mut [[Self::I32; M]; N],
+        codes: [&[[u8; BYTES]; 10]; N],
+        half: Half,
+        activations: &[[[i8; 4]; M]; 8],
+    ) {
+        run_of_five_bits(self, sums, codes, half, activations);
+    }
+
+    /// Four vectors as in [`Dot::run_of_nibbles`] with two more bits for each weight: two more vectors, of which one has, from
+    /// its lowest bit, those of two vectors, low half and high half in turn.
+    #[inline(always)]
+    fn run_of_six_bits<const M: usize, const N: usize>(
+        self,
+        sums: &mut [[Self::I32; M]; N],
+        codes: [&[[u8; BYTES]; 6]; N],
+        half: Half,
+        activations: &[[[i8; 4]; M]; 4],
+    ) {
+        run_of_six_bits(self, sums, codes, half, activations);
+    }
+
+    /// One half of a vector; the low one asks for the memory ahead of it.
+    #[inline(always)]
+    fn half(self, codes: &[u8; BYTES], half: Half) -> Self::Bytes {
+        let (low, high) = self.nibbles(self.load_bytes(codes));
+        match half {
+            Half::Low => {
+                self.ask_ahead(codes);
+                low
+            }
+            Half::High => high,
+        }
+    }
+
+    /// Asks for the line of the cache that is read some time after these codes.
+    #[inline(always)]
+    fn ask_ahead(self, codes: &[u8; BYTES]) {
+        self.prefetch(codes.as_ptr().wrapping_add(AHEAD));
+    }
+
     /// Sixteen single-precision numbers, as their bytes say (little endian).
     fn floats(self, from: &[u8; BYTES]) -> Self::F32;
     /// Sixteen half-precision numbers, as the bits of their bytes say (little endian).
@@ -80,4 +177,112 @@ pub trait Dot: Vector {
     fn upper_halves(self, from: &[u8; 2 * LANES]) -> Self::F32;
     /// `a * b + c`, rounded once.
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+}
+
+/// [`Dot::run_of_bytes`] on any level.
+#[inline(always)]
+fn run_of_bytes<V: Dot, const M: usize, const N: usize>(
+    v: V,
+    sums: &mut [[V::I32; M]; N],
+    codes: [&[[u8; BYTES]; 8]; N],
+    activations: &[[[i8; 4]; M]; 8],
+) {
+    for quad in 0..8 {
+        for t in 0..N {
+            v.ask_ahead(&codes[t][quad]);
+            let weights = v.load_bytes(&codes[t][quad]);
+            for m in 0..M {
+                sums[t][m] = v.dot_centred(sums[t][m], weights, activations[quad][m]);
+            }
+        }
+    }
+}
+
+/// [`Dot::run_of_nibbles`] on any level.
+#[inline(always)]
+fn run_of_nibbles<V: Dot, const M: usize, const N: usize>(
+    v: V,
+    sums: &mut [[V::I32; M]; N],
+    codes: [&[[u8; BYTES]; 8]; N],
+    half: Half,
+    activations: &[[[i8; 4]; M]; 8],
+) {
+    for quad in 0..8 {
+        for t in 0..N {
+            let weights = v.half(&codes[t][quad], half);
+            for m in 0..M {
+                sums[t][m] = v.dot(sums[t][m], weights, activations[quad][m]);
+            }
+        }
+    }
+}
+
+/// [`Dot::run_of_five_bits`] on any level.
+#[inline(always)]
+fn run_of_five_bits<V: Dot, const M: usize, const N: usize>(
+    v: V,
+    sums: &mut [[V::I32; M]; N],
+    codes: [&[[u8; BYTES]; 10]; N],
+    half: Half,
+    activations: &[[[i8; 4]; M]; 8],
+) {
+    for t in 0..N {
+        for four in 0..2 {
+            let fifths = v.load_bytes(&codes[t][8 + four]);
+            if half == Half::Low {
+                v.ask_ahead(&codes[t][8 + four]);
+            }
+            macro_rules! step {
+                ($i:literal, $low:literal, $high:literal) => {
+                    let quad = 4 * four + $i;
+                    let weights = v.half(&codes[t][quad], half);
+                    let weights = match half {
+                        Half::Low => v.above::<$low>(weights, fifths, 1),
+                        Half::High => v.above::<$high>(weights, fifths, 1),
+                    };
+                    for m in 0..M {
+                        sums[t][m] = v.dot(sums[t][m], weights, activations[quad][m]);
+                    }
+                };
+            }
+            step!(0, 0, 1);
+            step!(1, 2, 3);
+            step!(2, 4, 5);
+            step!(3, 6, 7);
+        }
+    }
+}
+
+/// [`Dot::run_of_six_bits`] on any level.
+#[inline(always)]
+fn run_of_six_bits<V: Dot, const M: usize, const N: usize>(
+    v: V,
+    sums: &mut [[V::I32; M]; N],
+    codes: [&[[u8; BYTES]; 6]; N],
+    half: Half,
+    activations: &[[[i8; 4]; M]; 4],
+) {
+    for t in 0..N {
+        for two in 0..2 {
+            let above = v.load_bytes(&codes[t][4 + two]);
+            if half == Half::Low {
+                v.ask_ahead(&codes[t][4 + two]);
+            }
+            macro_rules! step {
+                ($i:literal, $low:literal, $high:literal) => {
+                    let quad = 2 * two + $i;
+                    let weights = v.half(&codes[t][quad], half);
+                    let weights = match half {
+                        Half::Low => v.above::<$low>(weights, above, 3),
+                        Half::High => v.above::<$high>(weights, above, 3),
+                    };
+                    for m in 0..M {
+                        sums[t][m] = v.dot(sums[t][m], weights, activations[quad][m]);
+                    }
+                };
+            }
+            step!(0, 0, 2);
+            step!(1, 4, 6);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::array;
 
 use simd::Dot;
 
-use super::{Tile, Weights, bytes, four, load, put, splats};
+use super::{Block, Tile, Weights, apart, begun, bytes, each_of, four, put, some};
 use crate::activations::Group;
 
 /// Q8_0, Q4_0, Q5_0.
@@ -46,17 +46,17 @@ fn pack_codes(codes: [u8; 32], row: usize, to: &mut [u8]) {
     }
 }
 
-/// Integer products of a block with each row of the group.
+/// Integer products of a block of each tile with each row of the group.
 #[inline(always)]
-fn integers<V: Dot, const M: usize>(v: V, codes: &[u8], group: Group<'_, M>, block: usize) -> [V::I32; M] {
-    let mut sums = splats(v, &group.centres[block]);
-    let activations = &group.codes[block * 8..][..8];
-    for (quad, activations) in activations.iter().enumerate() {
-        let weights = load(v, codes, quad);
-        for m in 0..M {
-            sums[m] = v.dot_centred(sums[m], weights, activations[m]);
-        }
-    }
+fn integers<V: Dot, const M: usize, const N: usize>(
+    v: V,
+    blocks: &[Block<'_>; N],
+    group: Group<'_, M>,
+    number: usize,
+) -> [[V::I32; M]; N] {
+    let mut sums = begun(v, &group.centres[number]);
+    let codes = each_of!(blocks, block => block.vectors::<8>(0));
+    v.run_of_bytes(&mut sums, codes, some(group.codes, 8 * number));
     sums
 }
 
@@ -71,20 +71,24 @@ impl Tile for Bytes {
     }
 
     #[inline(always)]
-    fn product<V: Dot, const M: usize>(
+    fn product<V: Dot, const M: usize, const N: usize>(
         v: V,
-        scales: &[u8],
-        codes: &[u8],
+        blocks: [Block<'_>; N],
         group: Group<'_, M>,
-        block: usize,
-        sums: &mut [V::F32; M],
+        number: usize,
+        sums: &mut [[V::F32; M]; N],
     ) {
-        let scale = v.halves(bytes(scales, 0));
-        let integers = integers(v, codes, group, block);
-        for m in 0..M {
-            let scale = v.mul(scale, v.splat(group.scales[block][m]));
-            sums[m] = v.mul_add(v.to_f32(integers[m]), scale, sums[m]);
-        }
+        apart!(v, {
+            let integers = integers(v, &blocks, group, number);
+            let by = &group.scales[number];
+            for t in 0..N {
+                let scale = v.halves(bytes(blocks[t].scales, 0));
+                for m in 0..M {
+                    let product = v.mul(v.to_f32(integers[t][m]), scale);
+                    sums[t][m] = v.mul_add(product, v.splat(by[m]), sums[t][m]);
+                }
+            }
+        });
     }
 }
 
@@ -100,20 +104,25 @@ impl Tile for BytesWithMinimum {
     }
 
     #[inline(always)]
-    fn product<V: Dot, const M: usize>(
+    fn product<V: Dot, const M: usize, const N: usize>(
         v: V,
-        scales: &[u8],
-        codes: &[u8],
+        blocks: [Block<'_>; N],
         group: Group<'_, M>,
-        block: usize,
-        sums: &mut [V::F32; M],
+        number: usize,
+        sums: &mut [[V::F32; M]; N],
     ) {
-        let (scale, minimum) = (v.halves(bytes(scales, 0)), v.halves(bytes(scales, 32)));
-        let integers = integers(v, codes, group, block);
-        for m in 0..M {
-            let scale = v.mul(scale, v.splat(group.scales[block][m]));
-            sums[m] = v.mul_add(v.to_f32(integers[m]), scale, sums[m]);
-            sums[m] = v.mul_add(minimum, v.splat(group.sums[block][m]), sums[m]);
-        }
+        apart!(v, {
+            let integers = integers(v, &blocks, group, number);
+            let by = &group.scales[number];
+            for t in 0..N {
+                let scales = blocks[t].scales;
+                let (scale, minimum) = (v.halves(bytes(scales, 0)), v.halves(bytes(scales, 32)));
+                for m in 0..M {
+                    let product = v.mul(v.to_f32(integers[t][m]), scale);
+                    sums[t][m] = v.mul_add(product, v.splat(by[m]), sums[t][m]);
+                    sums[t][m] = v.mul_add(minimum, v.splat(group.sums[number][m]), sums[t][m]);
+                }
+            }
+        });
     }
 }

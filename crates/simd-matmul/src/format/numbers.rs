@@ -2,7 +2,7 @@
 
 use simd::Dot;
 
-use super::{Tile, Weights, bytes};
+use super::{Block, Tile, Weights, bytes};
 use crate::activations::Group;
 
 /// F32.
@@ -13,21 +13,6 @@ pub(crate) struct Halves;
 
 /// BF16.
 pub(crate) struct UpperHalves;
-
-/// One column of sixteen rows times the group's column.
-#[inline(always)]
-fn column<V: Dot, const M: usize>(
-    v: V,
-    weights: V::F32,
-    group: Group<'_, M>,
-    column: usize,
-    sums: &mut [V::F32; M],
-) {
-    let activations = &group.values[column];
-    for m in 0..M {
-        sums[m] = v.mul_add(weights, v.splat(activations[m]), sums[m]);
-    }
-}
 
 macro_rules! tile {
     ($tile:ident, $bytes:literal, $v:ident, $codes:ident => $weights:expr) => {
@@ -40,15 +25,21 @@ macro_rules! tile {
             }
 
             #[inline(always)]
-            fn product<V: Dot, const M: usize>(
+            fn product<V: Dot, const M: usize, const N: usize>(
                 $v: V,
-                _: &[u8],
-                $codes: &[u8],
+                blocks: [Block<'_>; N],
                 group: Group<'_, M>,
-                block: usize,
-                sums: &mut [V::F32; M],
+                number: usize,
+                sums: &mut [[V::F32; M]; N],
             ) {
-                column($v, $weights, group, block, sums);
+                let activations = &group.values[number];
+                for t in 0..N {
+                    let $codes = blocks[t].codes;
+                    let weights = $weights;
+                    for m in 0..M {
+                        sums[t][m] = $v.mul_add(weights, $v.splat(activations[m]), sums[t][m]);
+                    }
+                }
             }
         }
     };

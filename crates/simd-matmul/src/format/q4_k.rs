@@ -2,9 +2,11 @@
 //!
 //! Two parts share their bytes: one has the low four bits, the other the high.
 
-use simd::Dot;
+use simd::{Dot, Half};
 
-use super::{K_SCALES, Tile, Weights, bytes, four, load, pack_k_scales, put};
+use super::{
+    Block, K_SCALES, Tile, Weights, add_scaled, apart, begun, bytes, each_of, four, pack_k_scales, put, some,
+};
 use crate::activations::Group;
 
 /// Tile of Q4_K.
@@ -23,83 +25,81 @@ impl Tile for Q4K {
     }
 
     #[inline(always)]
-    fn product<V: Dot, const M: usize>(
+    fn product<V: Dot, const M: usize, const N: usize>(
         v: V,
-        scales: &[u8],
-        codes: &[u8],
+        blocks: [Block<'_>; N],
         group: Group<'_, M>,
-        block: usize,
-        sums: &mut [V::F32; M],
+        number: usize,
+        sums: &mut [[V::F32; M]; N],
     ) {
-        let activations = &group.codes[block * 64..][..64];
-        let pairs = &group.pairs[block * 4..][..4];
-        let mut totals = Totals::new(v);
+        let mut totals = Totals::new(v, blocks);
         for part in 0..4 {
-            let (mut low, mut high) = ([v.splat_i32(0); M], [v.splat_i32(0); M]);
-            for quad in 0..8 {
-                let (first, second) = v.nibbles(load(v, codes, part * 8 + quad));
-                let (a, b) = (&activations[part * 16 + quad], &activations[part * 16 + 8 + quad]);
-                for m in 0..M {
-                    low[m] = v.dot(low[m], first, a[m]);
-                    high[m] = v.dot(high[m], second, b[m]);
-                }
-            }
-            totals.add(v, scales, part, low, high, &pairs[part]);
+            let codes = each_of!(blocks, block => block.vectors(8 * part));
+            let of_part = 64 * number + 16 * part;
+            let (a, b) = (some(group.codes, of_part), some(group.codes, of_part + 8));
+            apart!(v, {
+                let mut sums = begun(v, &[0; M]);
+                v.run_of_nibbles(&mut sums, codes, Half::Low, a);
+                totals.add(v, 2 * part, &sums);
+                let mut sums = begun(v, &[0; M]);
+                v.run_of_nibbles(&mut sums, codes, Half::High, b);
+                totals.add(v, 2 * part + 1, &sums);
+            });
         }
-        totals.finish(v, scales, &group.scales[block], sums);
+        totals.finish(v, group, number, sums);
     }
 }
 
-/// What the parts of a super-block of Q4_K or Q5_K add up to, for each row of a group.
-pub(super) struct Totals<V: Dot, const M: usize> {
-    products: [V::I32; M],
-    minima: [V::I32; M],
+/// What the parts of a super-block of Q4_K or Q5_K add up to, for each tile and each row of a group.
+pub(super) struct Totals<'a, V: Dot, const M: usize, const N: usize> {
+    scales: [&'a [u8; K_SCALES]; N],
+    products: [[V::I32; M]; N],
 }
 
-impl<V: Dot, const M: usize> Totals<V, M> {
+impl<'a, V: Dot, const M: usize, const N: usize> Totals<'a, V, M, N> {
     #[inline(always)]
-    pub(super) fn new(v: V) -> Self {
+    pub(super) fn new(v: V, blocks: [Block<'a>; N]) -> Self {
         Self {
-            products: [v.splat_i32(0); M],
-            minima: [v.splat_i32(0); M],
+            scales: each_of!(blocks, block => some(block.scales, 0)),
+            products: begun(v, &[0; M]),
         }
     }
 
-    /// Adds the parts `2 * part` and the one after it.
-    ///
-    /// * `pairs`: the sums of their activations.
+    /// Adds the products of a part.
     #[inline(always)]
-    pub(super) fn add(
-        &mut self,
-        v: V,
-        scales: &[u8],
-        part: usize,
-        low: [V::I32; M],
-        high: [V::I32; M],
-        pairs: &[[i16; 2]; M],
-    ) {
-        let first = v.widen(bytes(scales, 64 + 32 * part));
-        let second = v.widen(bytes(scales, 64 + 32 * part + 16));
-        let minima = v.pairs(
-            bytes(scales, 192 + 32 * part),
-            bytes(scales, 192 + 32 * part + 16),
-        );
-        for m in 0..M {
-            let sum = v.add_i32(v.mul_i32(low[m], first), v.mul_i32(high[m], second));
-            self.products[m] = v.add_i32(self.products[m], sum);
-            self.minima[m] = v.dot_pairs(self.minima[m], minima, pairs[m]);
+    pub(super) fn add(&mut self, v: V, part: usize, sums: &[[V::I32; M]; N]) {
+        for t in 0..N {
+            let scale = v.widen(bytes(self.scales[t], 64 + 16 * part));
+            add_scaled(v, &sums[t], scale, &mut self.products[t]);
         }
     }
 
-    /// Scales the totals and adds them to the sums.
+    /// Scales the totals and takes the minima away: `sums += (products * scale - minima * minimum) * by`, where the minima are
+    /// multiplied with the sums of their parts' activations.
     #[inline(always)]
-    pub(super) fn finish(self, v: V, scales: &[u8], by: &[f32; M], sums: &mut [V::F32; M]) {
-        let (scale, minimum) = (v.halves(bytes(scales, 0)), v.halves(bytes(scales, 32)));
-        for m in 0..M {
-            let scale = v.mul(scale, v.splat(by[m]));
-            let minimum = v.mul(minimum, v.splat(-by[m]));
-            sums[m] = v.mul_add(v.to_f32(self.products[m]), scale, sums[m]);
-            sums[m] = v.mul_add(v.to_f32(self.minima[m]), minimum, sums[m]);
+    pub(super) fn finish(&self, v: V, group: Group<'_, M>, number: usize, sums: &mut [[V::F32; M]; N]) {
+        let by = &group.scales[number];
+        let pairs: &[[[i16; 2]; M]; 4] = some(group.pairs, 4 * number);
+        for t in 0..N {
+            let (scales, products, sums) = (self.scales[t], &self.products[t], &mut sums[t]);
+            apart!(v, {
+                let (scale, minimum) = (v.halves(bytes(scales, 0)), v.halves(bytes(scales, 32)));
+                let minimum = v.mul(minimum, v.splat(-1.0));
+                let mut minima = [v.splat_i32(0); 4];
+                for pair in 0..4 {
+                    let at = 192 + 32 * pair;
+                    minima[pair] = v.pairs(bytes(scales, at), bytes(scales, at + 16));
+                }
+                for m in 0..M {
+                    let mut of_row = v.splat_i32(0);
+                    for pair in 0..4 {
+                        of_row = v.dot_pairs(of_row, minima[pair], pairs[pair][m]);
+                    }
+                    let product = v.mul(v.to_f32(products[m]), scale);
+                    let product = v.mul_add(v.to_f32(of_row), minimum, product);
+                    sums[m] = v.mul_add(product, v.splat(by[m]), sums[m]);
+                }
+            });
         }
     }
 }

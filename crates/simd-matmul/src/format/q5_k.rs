@@ -3,10 +3,10 @@
 //! Two parts of 32 columns are eight vectors of four bits and two of the fifth ones; a vector of these has, from its lowest
 //! bit, those of four vectors, first part and second part in turn.
 
-use simd::Dot;
+use simd::{Dot, Half};
 
 use super::q4_k::Totals;
-use super::{K_SCALES, Tile, Weights, each, four, load, pack_k_scales, put};
+use super::{Block, K_SCALES, Tile, Weights, apart, begun, each, each_of, four, pack_k_scales, put, some};
 use crate::activations::Group;
 
 /// Tile of Q5_K.
@@ -37,45 +37,27 @@ impl Tile for Q5K {
     }
 
     #[inline(always)]
-    fn product<V: Dot, const M: usize>(
+    fn product<V: Dot, const M: usize, const N: usize>(
         v: V,
-        scales: &[u8],
-        codes: &[u8],
+        blocks: [Block<'_>; N],
         group: Group<'_, M>,
-        block: usize,
-        sums: &mut [V::F32; M],
+        number: usize,
+        sums: &mut [[V::F32; M]; N],
     ) {
-        let activations = &group.codes[block * 64..][..64];
-        let pairs = &group.pairs[block * 4..][..4];
-        let mut totals = Totals::new(v);
+        let mut totals = Totals::new(v, blocks);
         for part in 0..4 {
-            let (mut low, mut high) = ([v.splat_i32(0); M], [v.splat_i32(0); M]);
-            for four in 0..2 {
-                let fifths = load(v, codes, part * VECTORS + 8 + four);
-                macro_rules! step {
-                    ($i:literal, $first:literal, $second:literal) => {
-                        let quad = four * 4 + $i;
-                        let weights = load(v, codes, part * VECTORS + quad);
-                        let (first, second) = v.nibbles(weights);
-                        let first = v.above::<$first>(first, fifths, 1);
-                        let second = v.above::<$second>(second, fifths, 1);
-                        let (a, b) = (
-                            &activations[part * 16 + quad],
-                            &activations[part * 16 + 8 + quad],
-                        );
-                        for m in 0..M {
-                            low[m] = v.dot(low[m], first, a[m]);
-                            high[m] = v.dot(high[m], second, b[m]);
-                        }
-                    };
-                }
-                step!(0, 0, 1);
-                step!(1, 2, 3);
-                step!(2, 4, 5);
-                step!(3, 6, 7);
-            }
-            totals.add(v, scales, part, low, high, &pairs[part]);
+            let codes = each_of!(blocks, block => block.vectors(VECTORS * part));
+            let of_part = 64 * number + 16 * part;
+            let (a, b) = (some(group.codes, of_part), some(group.codes, of_part + 8));
+            apart!(v, {
+                let mut sums = begun(v, &[0; M]);
+                v.run_of_five_bits(&mut sums, codes, Half::Low, a);
+                totals.add(v, 2 * part, &sums);
+                let mut sums = begun(v, &[0; M]);
+                v.run_of_five_bits(&mut sums, codes, Half::High, b);
+                totals.add(v, 2 * part + 1, &sums);
+            });
         }
-        totals.finish(v, scales, &group.scales[block], sums);
+        totals.finish(v, group, number, sums);
     }
 }

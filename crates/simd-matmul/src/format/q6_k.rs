@@ -3,19 +3,21 @@
 //! Two parts are four vectors of four bits, one in the low and one in the high ones, and two vectors of the bits above: each
 //! has, from its lowest bit, those of two vectors, first part and second part in turn.
 
-use simd::Dot;
+use simd::{Dot, Half};
 
-use super::{Tile, Weights, bytes, each, four, load, put, splats};
+use super::{Block, Tile, Weights, add_scaled, apart, begun, bytes, each, each_of, four, put, some};
 use crate::activations::Group;
 
 /// Tile of Q6_K.
 pub(crate) struct Q6K;
 
+/// Bytes of what scales a block: a half of all, and the scales of the parts.
+const SCALES: usize = 32 + 256;
 /// Vectors of two parts.
 const VECTORS: usize = 6;
 
 impl Tile for Q6K {
-    const SCALES: usize = 32 + 256;
+    const SCALES: usize = SCALES;
     const CODES: usize = 8 * VECTORS * 64;
 
     fn pack(_: Weights, block: &[u8], row: usize, scales: &mut [u8], to: &mut [u8]) {
@@ -44,53 +46,52 @@ impl Tile for Q6K {
     }
 
     #[inline(always)]
-    fn product<V: Dot, const M: usize>(
+    fn product<V: Dot, const M: usize, const N: usize>(
         v: V,
-        scales: &[u8],
-        codes: &[u8],
+        blocks: [Block<'_>; N],
         group: Group<'_, M>,
-        block: usize,
-        sums: &mut [V::F32; M],
+        number: usize,
+        sums: &mut [[V::F32; M]; N],
     ) {
-        let activations = &group.codes[block * 64..][..64];
-        let centres = &group.centres[block * 16..][..16];
-        let mut totals = [v.splat_i32(0); M];
+        let mut totals = begun::<V, M, N>(v, &[0; M]);
+        let scales = each_of!(blocks, block => some::<SCALES, _>(block.scales, 0));
         for pair in 0..8 {
-            let mut low = splats(v, &centres[2 * pair]);
-            let mut high = splats(v, &centres[2 * pair + 1]);
-            for two in 0..2 {
-                let above = load(v, codes, pair * VECTORS + 4 + two);
-                macro_rules! step {
-                    ($i:literal, $first:literal, $second:literal) => {
-                        let quad = two * 2 + $i;
-                        let weights = load(v, codes, pair * VECTORS + quad);
-                        let (first, second) = v.nibbles(weights);
-                        let first = v.above::<$first>(first, above, 3);
-                        let second = v.above::<$second>(second, above, 3);
-                        let (a, b) = (
-                            &activations[pair * 8 + quad],
-                            &activations[pair * 8 + 4 + quad],
-                        );
-                        for m in 0..M {
-                            low[m] = v.dot(low[m], first, a[m]);
-                            high[m] = v.dot(high[m], second, b[m]);
-                        }
-                    };
+            let codes = each_of!(blocks, block => block.vectors(VECTORS * pair));
+            let centres = some::<2, _>(group.centres, 16 * number + 2 * pair);
+            let of_pair = 64 * number + 8 * pair;
+            let (a, b) = (some(group.codes, of_pair), some(group.codes, of_pair + 4));
+            apart!(v, {
+                let mut sums = begun(v, &centres[0]);
+                v.run_of_six_bits(&mut sums, codes, Half::Low, a);
+                add(v, scales, 2 * pair, &sums, &mut totals);
+                let mut sums = begun(v, &centres[1]);
+                v.run_of_six_bits(&mut sums, codes, Half::High, b);
+                add(v, scales, 2 * pair + 1, &sums, &mut totals);
+            });
+        }
+        apart!(v, {
+            for t in 0..N {
+                let scale = v.halves(bytes(scales[t], 0));
+                for m in 0..M {
+                    let product = v.mul(v.to_f32(totals[t][m]), scale);
+                    sums[t][m] = v.mul_add(product, v.splat(group.scales[number][m]), sums[t][m]);
                 }
-                step!(0, 0, 2);
-                step!(1, 4, 6);
             }
-            let first = v.widen_signed(bytes(scales, 32 + 32 * pair));
-            let second = v.widen_signed(bytes(scales, 48 + 32 * pair));
-            for m in 0..M {
-                let sum = v.add_i32(v.mul_i32(low[m], first), v.mul_i32(high[m], second));
-                totals[m] = v.add_i32(totals[m], sum);
-            }
-        }
-        let scale = v.halves(bytes(scales, 0));
-        for m in 0..M {
-            let scale = v.mul(scale, v.splat(group.scales[block][m]));
-            sums[m] = v.mul_add(v.to_f32(totals[m]), scale, sums[m]);
-        }
+        });
+    }
+}
+
+/// Adds the products of a part to the totals.
+#[inline(always)]
+fn add<V: Dot, const M: usize, const N: usize>(
+    v: V,
+    scales: [&[u8; SCALES]; N],
+    part: usize,
+    sums: &[[V::I32; M]; N],
+    totals: &mut [[V::I32; M]; N],
+) {
+    for t in 0..N {
+        let scale = v.widen_signed(bytes(scales[t], 32 + 16 * part));
+        add_scaled(v, &sums[t], scale, &mut totals[t]);
     }
 }
