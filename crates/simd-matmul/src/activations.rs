@@ -4,6 +4,7 @@
 //! in order: as many rows as the level's registers hold, and smaller groups for what is left.
 
 use std::fmt;
+use std::ops::Range;
 
 use simd::{Dot, Level, dispatch};
 
@@ -181,9 +182,23 @@ impl Activations {
         self.level
     }
 
-    /// First row and number of rows of each group.
-    pub(crate) fn groups(&self) -> impl Iterator<Item = (usize, usize)> {
-        groups(self.rows, self.group)
+    /// Rows of whole groups whose codes or numbers are at most so many bytes, or of one group.
+    pub(crate) fn parts(&self, bytes: usize) -> impl Iterator<Item = Range<usize>> {
+        let row = match self.grain {
+            Grain::Number => 4 * self.columns,
+            Grain::Block | Grain::SuperBlock => self.columns,
+        };
+        let part = (bytes / row / self.group).max(1) * self.group;
+        let rows = self.rows;
+        (0..rows)
+            .step_by(part)
+            .map(move |first| first..rows.min(first + part))
+    }
+
+    /// First row and number of rows of each group of one of the parts.
+    pub(crate) fn groups(&self, part: &Range<usize>) -> impl Iterator<Item = (usize, usize)> {
+        let start = part.start;
+        groups(part.len(), self.group).map(move |(first, rows)| (start + first, rows))
     }
 
     /// The group of `M` rows that begins with row `first`.

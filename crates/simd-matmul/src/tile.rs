@@ -3,12 +3,17 @@
 //! A tile is a row of runs: what scales some blocks, as many as fill whole lines of the cache, and then their codes. So a
 //! product reads memory from the first byte to the last.
 
+use std::ops::Range;
+
 use simd::{Dot, dispatch};
 
 use crate::activations::{Activations, Group};
 use crate::format::{Block, Bytes, BytesWithMinimum, Floats, Halves, Q4K, Q5K, Q6K, Tile, UpperHalves};
 use crate::matrix::Out;
 use crate::{MatrixError, Weights};
+
+/// Bytes of activations that stay near a core while all tiles are multiplied with them.
+const NEAR: usize = 512 << 10;
 
 /// Sizes of the tiles of a matrix.
 #[derive(Clone, Copy, Debug)]
@@ -127,18 +132,20 @@ impl Layout {
     #[inline(always)]
     fn multiply_as<T: Tile, V: Dot>(&self, v: V, tiles: &[u8], activations: &Activations, out: Out<'_>) {
         let pairs = V::TWO_TILES && T::CODES != 3072 && activations.rows() >= V::ROWS;
-        let (mut number, mut rest) = (0, tiles);
-        while let Some((first, after)) = rest.split_at_checked(self.bytes) {
-            (number, rest) = match after.split_at_checked(self.bytes) {
-                Some((second, after)) if pairs => {
-                    self.by_groups::<T, V, 2>(v, [first, second], number, activations, out);
-                    (number + 2, after)
-                }
-                _ => {
-                    self.by_groups::<T, V, 1>(v, [first], number, activations, out);
-                    (number + 1, after)
-                }
-            };
+        for rows in activations.parts(NEAR) {
+            let (mut number, mut rest) = (0, tiles);
+            while let Some((first, after)) = rest.split_at_checked(self.bytes) {
+                (number, rest) = match after.split_at_checked(self.bytes) {
+                    Some((second, after)) if pairs => {
+                        self.by_groups::<T, V, 2>(v, [first, second], number, activations, &rows, out);
+                        (number + 2, after)
+                    }
+                    _ => {
+                        self.by_groups::<T, V, 1>(v, [first], number, activations, &rows, out);
+                        (number + 1, after)
+                    }
+                };
+            }
         }
     }
 
@@ -149,9 +156,10 @@ impl Layout {
         tiles: [&[u8]; N],
         number: usize,
         activations: &Activations,
+        rows: &Range<usize>,
         out: Out<'_>,
     ) {
-        for (first, rows) in activations.groups() {
+        for (first, rows) in activations.groups(rows) {
             let at = (number, first);
             match rows {
                 8 => self.products::<T, V, 8, N>(v, tiles, activations.group(first), at, out),
