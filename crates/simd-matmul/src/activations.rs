@@ -182,17 +182,11 @@ impl Activations {
         self.level
     }
 
-    /// Rows of whole groups whose codes or numbers are at most so many bytes, or of one group.
-    pub(crate) fn parts(&self, bytes: usize) -> impl Iterator<Item = Range<usize>> {
-        let row = match self.grain {
-            Grain::Number => 4 * self.columns,
-            Grain::Block | Grain::SuperBlock => self.columns,
-        };
-        let part = (bytes / row / self.group).max(1) * self.group;
-        let rows = self.rows;
-        (0..rows)
-            .step_by(part)
-            .map(move |first| first..rows.min(first + part))
+    /// The rows of one of `parts` parts, of which all but the last have whole groups.
+    pub(crate) fn part(&self, part: usize, parts: usize) -> Range<usize> {
+        let groups = self.rows.div_ceil(self.group);
+        let first = |part: usize| (groups * part / parts * self.group).min(self.rows);
+        first(part)..first(part + 1)
     }
 
     /// First row and number of rows of each group of one of the parts.

@@ -9,6 +9,8 @@ use crate::pieces::{Pieces, by_chunks};
 use crate::tile::Layout;
 use crate::{Activations, Grain, MatrixError, Pool, Weights};
 
+/// Rows of activations that a thread takes at a time, at most.
+const ROWS: usize = 128;
 /// Shares of the work for each thread: enough that one which began late does not hold up the others.
 const SHARES: usize = 4;
 
@@ -175,8 +177,8 @@ impl<'a> Product<'a> {
         Ok(())
     }
 
-    /// Multiplies some of the tiles, which no other thread has.
-    fn multiply_tiles(&self, tiles: Range<usize>) {
+    /// Multiplies some of the tiles with some of the rows of activations, which no other thread does.
+    fn multiply_tiles(&self, tiles: Range<usize>, activations: Range<usize>) {
         let Matrix { layout, rows, lines } = self.matrix;
         let range = tiles.start * layout.bytes..tiles.end * layout.bytes;
         let out = Out {
@@ -185,7 +187,7 @@ impl<'a> Product<'a> {
             first: tiles.start * LANES,
             add: self.add,
         };
-        layout.multiply(&lines.bytes()[range], self.activations, out);
+        layout.multiply(&lines.bytes()[range], self.activations, activations, out);
     }
 }
 
@@ -266,17 +268,23 @@ impl<'a, const N: usize> Products<'a, N> {
     pub fn multiply(self, pool: &Pool) -> Result<(), MatrixError> {
         let products = || self.list.iter().flatten();
         products().try_for_each(Product::check)?;
+        // With many rows, a thread takes few of them and most of the tiles: what it then writes it meets again in the stages
+        // that follow, and the tiles come from a cache that all share.
+        let rows = products().map(|product| product.activations.rows());
+        let parts = rows.max().unwrap_or(0).div_ceil(ROWS).max(1);
         let total: usize = products().map(|product| product.matrix.tiles()).sum();
-        let shares = (pool.threads() * SHARES).min(total);
-        pool.run(shares, |share| {
-            let mine = total * share / shares..total * (share + 1) / shares;
+        let stretches = (pool.threads() * SHARES).div_ceil(parts).min(total);
+        pool.run(parts * stretches, |share| {
+            let (part, stretch) = (share / stretches, share % stretches);
+            let mine = total * stretch / stretches..total * (stretch + 1) / stretches;
             let mut first = 0;
             for product in products() {
                 let own = first..first + product.matrix.tiles();
                 first = own.end;
                 let (start, end) = (mine.start.max(own.start), mine.end.min(own.end));
-                if start < end {
-                    product.multiply_tiles(start - own.start..end - own.start);
+                let rows = product.activations.part(part, parts);
+                if start < end && !rows.is_empty() {
+                    product.multiply_tiles(start - own.start..end - own.start, rows);
                 }
             }
         });

@@ -1,9 +1,10 @@
 //! Threads that wait for work, spin for a moment between two pieces of it, and sleep when there is none.
 //!
 //! A forward pass is hundreds of regions of some microseconds: a thread that slept between them would cost more than the
-//! work. So a thread that finds nothing to do looks again for [`PATIENCE`], and then parks. Work is handed out in shares
-//! that threads take as they come free, and a region waits for no thread that has not begun: one that the system gives to
-//! somebody else holds up nobody.
+//! work. So a thread that finds nothing to do looks again for [`PATIENCE`], and then parks. Work is handed out in shares:
+//! each thread takes those of its own stretch in order, and then, as it comes free, those that others have left. So a thread
+//! mostly meets again what it wrote in the region before, and a region waits for no thread that has not begun: one that the
+//! system gives to somebody else holds up nobody.
 #![allow(
     unsafe_code,
     reason = "work is lent to threads for the time of a call, which waits for them"
@@ -54,7 +55,7 @@ impl Pool {
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
             job: UnsafeCell::new(None),
-            next: AtomicUsize::new(0),
+            next: (0..=count).map(|_| Stretch::default()).collect(),
             panic: Mutex::new(None),
             end: AtomicBool::new(false),
             sleeping: (0..count).map(|_| AtomicBool::new(false)).collect(),
@@ -81,7 +82,7 @@ impl Pool {
     }
 
     /// Calls `work(share)` once for each share below `shares`, on any thread and in any order, and returns when all are
-    /// done.
+    /// done. Neighbours among the shares are mostly one thread's: the first ones the caller's.
     ///
     /// Nothing is allocated. A call from within `work` to the same pool waits for ever; calls from other threads take turns.
     ///
@@ -104,7 +105,7 @@ impl Pool {
                 Thread::unpark(helper.thread());
             }
         }
-        self.shared.take_shares(job);
+        self.shared.take_shares(job, 0);
         self.shared.close();
         let panic = self
             .shared
@@ -140,13 +141,18 @@ struct Job {
     shares: usize,
 }
 
+/// A count in a line of the cache of its own: threads seldom look at each other's.
+#[derive(Default)]
+#[repr(align(128))]
+struct Stretch(AtomicUsize);
+
 struct Shared {
     /// Number of the last region, whether it is open, and how many helpers are inside.
     state: AtomicU64,
     /// The open region's work.
     job: UnsafeCell<Option<Job>>,
-    /// The next share that nobody has taken.
-    next: AtomicUsize,
+    /// For each thread, the caller first, how many shares of its stretch are taken.
+    next: Vec<Stretch>,
     /// The region's first panic.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     end: AtomicBool,
@@ -171,7 +177,7 @@ impl Shared {
     fn open(&self, job: Job) {
         // SAFETY: the region before was closed and left by all, and only the thread that has the turn opens one.
         unsafe { *self.job.get() = Some(job) };
-        self.next.store(0, Relaxed);
+        self.next.iter().for_each(|taken| taken.0.store(0, Relaxed));
         let region = (self.state.load(Relaxed) & !(REGION - 1)).wrapping_add(REGION);
         // In one order with what `sleeping` is: either the helper sees the region, or the caller that it sleeps.
         self.state.store(region | OPEN, SeqCst);
@@ -200,7 +206,7 @@ impl Shared {
             last = region;
             // SAFETY: this thread is inside, so that nobody writes the job, and it was written before the region opened.
             if let Some(job) = unsafe { *self.job.get() } {
-                self.take_shares(job);
+                self.take_shares(job, number + 1);
             }
             self.state.fetch_sub(1, Release);
         }
@@ -251,20 +257,27 @@ impl Shared {
         sleeping.store(false, SeqCst);
     }
 
-    /// Works on shares until there are none.
-    fn take_shares(&self, job: Job) {
+    /// Works on shares until there are none: those of the thread's own stretch, then the others'.
+    fn take_shares(&self, job: Job, thread: usize) {
+        let threads = self.next.len();
         let all = AssertUnwindSafe(|| {
-            loop {
-                let share = self.next.fetch_add(1, Relaxed);
-                if share >= job.shares {
-                    return;
+            for stretch in (thread..threads).chain(0..thread) {
+                let start = job.shares * stretch / threads;
+                let end = job.shares * (stretch + 1) / threads;
+                loop {
+                    let share = start + self.next[stretch].0.fetch_add(1, Relaxed);
+                    if share >= end {
+                        break;
+                    }
+                    (job.work)(share);
                 }
-                (job.work)(share);
             }
         });
         if let Err(panic) = catch_unwind(all) {
             // Nobody begins another share.
-            self.next.store(job.shares, Relaxed);
+            self.next
+                .iter()
+                .for_each(|taken| taken.0.store(job.shares, Relaxed));
             let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
             first.get_or_insert(panic);
         }

@@ -12,9 +12,6 @@ use crate::format::{Block, Bytes, BytesWithMinimum, Floats, Halves, Q4K, Q5K, Q6
 use crate::matrix::Out;
 use crate::{MatrixError, Weights};
 
-/// Bytes of activations that stay near a core while all tiles are multiplied with them.
-const NEAR: usize = 512 << 10;
-
 /// Sizes of the tiles of a matrix.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
@@ -121,31 +118,36 @@ impl Layout {
         }
     }
 
-    /// Multiplies tiles with every row of activations.
+    /// Multiplies tiles with rows of activations that begin with a whole group.
     ///
     /// * `tiles`: the bytes of consecutive tiles.
     /// * `out`: takes the products.
-    pub(crate) fn multiply(&self, tiles: &[u8], activations: &Activations, out: Out<'_>) {
-        for_tile!(self.weights, T => dispatch!(activations.level(), v => self.multiply_as::<T, _>(v, tiles, activations, out)));
+    pub(crate) fn multiply(&self, tiles: &[u8], activations: &Activations, rows: Range<usize>, out: Out<'_>) {
+        for_tile!(self.weights, T => dispatch!(activations.level(), v => self.multiply_as::<T, _>(v, tiles, activations, rows, out)));
     }
 
     #[inline(always)]
-    fn multiply_as<T: Tile, V: Dot>(&self, v: V, tiles: &[u8], activations: &Activations, out: Out<'_>) {
-        let pairs = V::TWO_TILES && T::CODES != 3072 && activations.rows() >= V::ROWS;
-        for rows in activations.parts(NEAR) {
-            let (mut number, mut rest) = (0, tiles);
-            while let Some((first, after)) = rest.split_at_checked(self.bytes) {
-                (number, rest) = match after.split_at_checked(self.bytes) {
-                    Some((second, after)) if pairs => {
-                        self.by_groups::<T, V, 2>(v, [first, second], number, activations, &rows, out);
-                        (number + 2, after)
-                    }
-                    _ => {
-                        self.by_groups::<T, V, 1>(v, [first], number, activations, &rows, out);
-                        (number + 1, after)
-                    }
-                };
-            }
+    fn multiply_as<T: Tile, V: Dot>(
+        &self,
+        v: V,
+        tiles: &[u8],
+        activations: &Activations,
+        rows: Range<usize>,
+        out: Out<'_>,
+    ) {
+        let pairs = V::TWO_TILES && T::CODES != 3072 && rows.len() >= V::ROWS;
+        let (mut number, mut rest) = (0, tiles);
+        while let Some((first, after)) = rest.split_at_checked(self.bytes) {
+            (number, rest) = match after.split_at_checked(self.bytes) {
+                Some((second, after)) if pairs => {
+                    self.by_groups::<T, V, 2>(v, [first, second], number, activations, &rows, out);
+                    (number + 2, after)
+                }
+                _ => {
+                    self.by_groups::<T, V, 1>(v, [first], number, activations, &rows, out);
+                    (number + 1, after)
+                }
+            };
         }
     }
 
