@@ -208,21 +208,6 @@ fn add_scaled<V: Dot, const M: usize>(v: V, sums: &[V::I32; M], scale: V::I32, t
     }
 }
 
-/// Runs a loop as a function of its own where it needs all registers.
-macro_rules! apart {
-    ($v:ident, $body:expr) => {
-        if M * N >= 16 {
-            $v.apart(
-                #[inline(always)]
-                || $body,
-            );
-        } else {
-            $body;
-        }
-    };
-}
-use apart;
-
 /// What stands for each of `N` tiles. No closure: it would be compiled for the baseline where it is not inlined.
 macro_rules! each_of {
     ($tiles:ident, $tile:ident => $of_tile:expr) => {{

@@ -135,7 +135,7 @@ impl Layout {
         rows: Range<usize>,
         out: Out<'_>,
     ) {
-        let pairs = V::TWO_TILES && T::CODES != 3072 && rows.len() >= V::ROWS;
+        let pairs = V::TWO_TILES && rows.len() >= V::ROWS;
         let (mut number, mut rest) = (0, tiles);
         while let Some((first, after)) = rest.split_at_checked(self.bytes) {
             (number, rest) = match after.split_at_checked(self.bytes) {
@@ -164,7 +164,6 @@ impl Layout {
         for (first, rows) in activations.groups(rows) {
             let at = (number, first);
             match rows {
-                8 => self.products::<T, V, 8, N>(v, tiles, activations.group(first), at, out),
                 4 => self.products::<T, V, 4, N>(v, tiles, activations.group(first), at, out),
                 2 => self.products::<T, V, 2, N>(v, tiles, activations.group(first), at, out),
                 _ => self.products::<T, V, 1, N>(v, tiles, activations.group(first), at, out),

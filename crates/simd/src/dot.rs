@@ -26,14 +26,8 @@ pub const BYTES: usize = 4 * LANES;
 /// How far ahead of what is multiplied a run asks for memory, in bytes.
 const AHEAD: usize = 4096;
 
-/// Which weights of vectors whose bytes hold two: those in the low four bits, or those in the high ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Half {
-    /// Bits 0 to 3.
-    Low,
-    /// Bits 4 to 7.
-    High,
-}
+/// Sums of the weights in the low halves of bytes, and of those in the high ones, each for `N` tiles and `M` rows.
+pub type Halves<'a, I32, const M: usize, const N: usize> = [&'a mut [[I32; M]; N]; 2];
 
 /// Integer operations on 16 lanes; the implementing value proves that the CPU has them.
 pub trait Dot: Vector {
@@ -52,13 +46,6 @@ pub trait Dot: Vector {
     /// Asks for the line of the cache that this address lies in, if there is one; does not wait for it.
     #[inline(always)]
     fn prefetch(self, _: *const u8) {}
-
-    /// Runs `f` as a function of its own where sums fill the registers: amid other code, some of them would be kept in
-    /// memory. All that `f` calls must be `#[inline(always)]`.
-    #[inline(always)]
-    fn apart<R>(self, f: impl FnOnce() -> R) -> R {
-        f()
-    }
 
     /// `x` in all lanes.
     fn splat_i32(self, x: i32) -> Self::I32;
@@ -109,17 +96,16 @@ pub trait Dot: Vector {
         run_of_bytes(self, sums, codes, activations);
     }
 
-    /// Adds the products of one half of eight vectors of each of `N` tiles with `M` rows of activations. Low halves come
-    /// first: they ask for the memory ahead of the codes.
+    /// Adds the products of the low and the high halves of eight vectors of each of `N` tiles with `M` rows of activations
+    /// each, and asks for the memory ahead of the codes.
     #[inline(always)]
     fn run_of_nibbles<const M: usize, const N: usize>(
         self,
-        sums: &mut [[Self::I32; M]; N],
+        sums: Halves<'_, Self::I32, M, N>,
         codes: [&[[u8; BYTES]; 8]; N],
-        half: Half,
-        activations: &[[[i8; 4]; M]; 8],
+        activations: [&[[[i8; 4]; M]; 8]; 2],
     ) {
-        run_of_nibbles(self, sums, codes, half, activations);
+        run_of_nibbles(self, sums, codes, activations);
     }
 
     /// [`Dot::run_of_nibbles`] with a fifth bit for each weight: two more vectors, of which one has, from its lowest bit, those
@@ -127,12 +113,11 @@ pub trait Dot: Vector {
     #[inline(always)]
     fn run_of_five_bits<const M: usize, const N: usize>(
         self,
-        sums: &mut [[Self::I32; M]; N],
+        sums: Halves<'_, Self::I32, M, N>,
         codes: [&[[u8; BYTES]; 10]; N],
-        half: Half,
-        activations: &[[[i8; 4]; M]; 8],
+        activations: [&[[[i8; 4]; M]; 8]; 2],
     ) {
-        run_of_five_bits(self, sums, codes, half, activations);
+        run_of_five_bits(self, sums, codes, activations);
     }
 
     /// Four vectors as in [`Dot::run_of_nibbles`] with two more bits for each weight: two more vectors, of which one has, from
@@ -140,25 +125,11 @@ pub trait Dot: Vector {
     #[inline(always)]
     fn run_of_six_bits<const M: usize, const N: usize>(
         self,
-        sums: &mut [[Self::I32; M]; N],
+        sums: Halves<'_, Self::I32, M, N>,
         codes: [&[[u8; BYTES]; 6]; N],
-        half: Half,
-        activations: &[[[i8; 4]; M]; 4],
+        activations: [&[[[i8; 4]; M]; 4]; 2],
     ) {
-        run_of_six_bits(self, sums, codes, half, activations);
-    }
-
-    /// One half of a vector; the low one asks for the memory ahead of it.
-    #[inline(always)]
-    fn half(self, codes: &[u8; BYTES], half: Half) -> Self::Bytes {
-        let (low, high) = self.nibbles(self.load_bytes(codes));
-        match half {
-            Half::Low => {
-                self.ask_ahead(codes);
-                low
-            }
-            Half::High => high,
-        }
+        run_of_six_bits(self, sums, codes, activations);
     }
 
     /// Asks for the line of the cache that is read some time after these codes.
@@ -198,21 +169,38 @@ fn run_of_bytes<V: Dot, const M: usize, const N: usize>(
     }
 }
 
+/// Adds the products of both halves.
+#[inline(always)]
+fn dots<V: Dot, const M: usize>(
+    v: V,
+    sums: [&mut [V::I32; M]; 2],
+    weights: [V::Bytes; 2],
+    activations: [&[[i8; 4]; M]; 2],
+) {
+    for m in 0..M {
+        sums[0][m] = v.dot(sums[0][m], weights[0], activations[0][m]);
+        sums[1][m] = v.dot(sums[1][m], weights[1], activations[1][m]);
+    }
+}
+
 /// [`Dot::run_of_nibbles`] on any level.
 #[inline(always)]
 fn run_of_nibbles<V: Dot, const M: usize, const N: usize>(
     v: V,
-    sums: &mut [[V::I32; M]; N],
+    [low, high]: Halves<'_, V::I32, M, N>,
     codes: [&[[u8; BYTES]; 8]; N],
-    half: Half,
-    activations: &[[[i8; 4]; M]; 8],
+    [a, b]: [&[[[i8; 4]; M]; 8]; 2],
 ) {
-    for quad in 0..8 {
-        for t in 0..N {
-            let weights = v.half(&codes[t][quad], half);
-            for m in 0..M {
-                sums[t][m] = v.dot(sums[t][m], weights, activations[quad][m]);
-            }
+    for t in 0..N {
+        for quad in 0..8 {
+            v.ask_ahead(&codes[t][quad]);
+            let (first, second) = v.nibbles(v.load_bytes(&codes[t][quad]));
+            dots(
+                v,
+                [&mut low[t], &mut high[t]],
+                [first, second],
+                [&a[quad], &b[quad]],
+            );
         }
     }
 }
@@ -221,28 +209,27 @@ fn run_of_nibbles<V: Dot, const M: usize, const N: usize>(
 #[inline(always)]
 fn run_of_five_bits<V: Dot, const M: usize, const N: usize>(
     v: V,
-    sums: &mut [[V::I32; M]; N],
+    [low, high]: Halves<'_, V::I32, M, N>,
     codes: [&[[u8; BYTES]; 10]; N],
-    half: Half,
-    activations: &[[[i8; 4]; M]; 8],
+    [a, b]: [&[[[i8; 4]; M]; 8]; 2],
 ) {
     for t in 0..N {
         for four in 0..2 {
+            v.ask_ahead(&codes[t][8 + four]);
             let fifths = v.load_bytes(&codes[t][8 + four]);
-            if half == Half::Low {
-                v.ask_ahead(&codes[t][8 + four]);
-            }
             macro_rules! step {
                 ($i:literal, $low:literal, $high:literal) => {
                     let quad = 4 * four + $i;
-                    let weights = v.half(&codes[t][quad], half);
-                    let weights = match half {
-                        Half::Low => v.above::<$low>(weights, fifths, 1),
-                        Half::High => v.above::<$high>(weights, fifths, 1),
-                    };
-                    for m in 0..M {
-                        sums[t][m] = v.dot(sums[t][m], weights, activations[quad][m]);
-                    }
+                    v.ask_ahead(&codes[t][quad]);
+                    let (first, second) = v.nibbles(v.load_bytes(&codes[t][quad]));
+                    let first = v.above::<$low>(first, fifths, 1);
+                    let second = v.above::<$high>(second, fifths, 1);
+                    dots(
+                        v,
+                        [&mut low[t], &mut high[t]],
+                        [first, second],
+                        [&a[quad], &b[quad]],
+                    );
                 };
             }
             step!(0, 0, 1);
@@ -257,28 +244,27 @@ fn run_of_five_bits<V: Dot, const M: usize, const N: usize>(
 #[inline(always)]
 fn run_of_six_bits<V: Dot, const M: usize, const N: usize>(
     v: V,
-    sums: &mut [[V::I32; M]; N],
+    [low, high]: Halves<'_, V::I32, M, N>,
     codes: [&[[u8; BYTES]; 6]; N],
-    half: Half,
-    activations: &[[[i8; 4]; M]; 4],
+    [a, b]: [&[[[i8; 4]; M]; 4]; 2],
 ) {
     for t in 0..N {
         for two in 0..2 {
+            v.ask_ahead(&codes[t][4 + two]);
             let above = v.load_bytes(&codes[t][4 + two]);
-            if half == Half::Low {
-                v.ask_ahead(&codes[t][4 + two]);
-            }
             macro_rules! step {
                 ($i:literal, $low:literal, $high:literal) => {
                     let quad = 2 * two + $i;
-                    let weights = v.half(&codes[t][quad], half);
-                    let weights = match half {
-                        Half::Low => v.above::<$low>(weights, above, 3),
-                        Half::High => v.above::<$high>(weights, above, 3),
-                    };
-                    for m in 0..M {
-                        sums[t][m] = v.dot(sums[t][m], weights, activations[quad][m]);
-                    }
+                    v.ask_ahead(&codes[t][quad]);
+                    let (first, second) = v.nibbles(v.load_bytes(&codes[t][quad]));
+                    let first = v.above::<$low>(first, above, 3);
+                    let second = v.above::<$high>(second, above, 3);
+                    dots(
+                        v,
+                        [&mut low[t], &mut high[t]],
+                        [first, second],
+                        [&a[quad], &b[quad]],
+                    );
                 };
             }
             step!(0, 0, 2);

@@ -6,7 +6,7 @@ use std::array;
 
 use simd::Dot;
 
-use super::{Block, Tile, Weights, apart, begun, bytes, each_of, four, put, some};
+use super::{Block, Tile, Weights, begun, bytes, each_of, four, put, some};
 use crate::activations::Group;
 
 /// Q8_0, Q4_0, Q5_0.
@@ -78,7 +78,7 @@ impl Tile for Bytes {
         number: usize,
         sums: &mut [[V::F32; M]; N],
     ) {
-        apart!(v, {
+        {
             let integers = integers(v, &blocks, group, number);
             let by = &group.scales[number];
             for t in 0..N {
@@ -88,7 +88,7 @@ impl Tile for Bytes {
                     sums[t][m] = v.mul_add(product, v.splat(by[m]), sums[t][m]);
                 }
             }
-        });
+        }
     }
 }
 
@@ -111,7 +111,7 @@ impl Tile for BytesWithMinimum {
         number: usize,
         sums: &mut [[V::F32; M]; N],
     ) {
-        apart!(v, {
+        {
             let integers = integers(v, &blocks, group, number);
             let by = &group.scales[number];
             for t in 0..N {
@@ -123,6 +123,6 @@ impl Tile for BytesWithMinimum {
                     sums[t][m] = v.mul_add(minimum, v.splat(group.sums[number][m]), sums[t][m]);
                 }
             }
-        });
+        }
     }
 }

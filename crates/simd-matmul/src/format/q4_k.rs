@@ -2,10 +2,10 @@
 //!
 //! Two parts share their bytes: one has the low four bits, the other the high.
 
-use simd::{Dot, Half};
+use simd::Dot;
 
 use super::{
-    Block, K_SCALES, Tile, Weights, add_scaled, apart, begun, bytes, each_of, four, pack_k_scales, put, some,
+    Block, K_SCALES, Tile, Weights, add_scaled, begun, bytes, each_of, four, pack_k_scales, put, some,
 };
 use crate::activations::Group;
 
@@ -36,15 +36,12 @@ impl Tile for Q4K {
         for part in 0..4 {
             let codes = each_of!(blocks, block => block.vectors(8 * part));
             let of_part = 64 * number + 16 * part;
-            let (a, b) = (some(group.codes, of_part), some(group.codes, of_part + 8));
-            apart!(v, {
-                let mut sums = begun(v, &[0; M]);
-                v.run_of_nibbles(&mut sums, codes, Half::Low, a);
-                totals.add(v, 2 * part, &sums);
-                let mut sums = begun(v, &[0; M]);
-                v.run_of_nibbles(&mut sums, codes, Half::High, b);
-                totals.add(v, 2 * part + 1, &sums);
-            });
+            let activations = [some(group.codes, of_part), some(group.codes, of_part + 8)];
+            let mut parts = [begun(v, &[0; M]); 2];
+            let [low, high] = &mut parts;
+            v.run_of_nibbles([low, high], codes, activations);
+            totals.add(v, 2 * part, &parts[0]);
+            totals.add(v, 2 * part + 1, &parts[1]);
         }
         totals.finish(v, group, number, sums);
     }
@@ -82,24 +79,22 @@ impl<'a, V: Dot, const M: usize, const N: usize> Totals<'a, V, M, N> {
         let pairs: &[[[i16; 2]; M]; 4] = some(group.pairs, 4 * number);
         for t in 0..N {
             let (scales, products, sums) = (self.scales[t], &self.products[t], &mut sums[t]);
-            apart!(v, {
-                let (scale, minimum) = (v.halves(bytes(scales, 0)), v.halves(bytes(scales, 32)));
-                let minimum = v.mul(minimum, v.splat(-1.0));
-                let mut minima = [v.splat_i32(0); 4];
+            let (scale, minimum) = (v.halves(bytes(scales, 0)), v.halves(bytes(scales, 32)));
+            let minimum = v.mul(minimum, v.splat(-1.0));
+            let mut minima = [v.splat_i32(0); 4];
+            for pair in 0..4 {
+                let at = 192 + 32 * pair;
+                minima[pair] = v.pairs(bytes(scales, at), bytes(scales, at + 16));
+            }
+            for m in 0..M {
+                let mut of_row = v.splat_i32(0);
                 for pair in 0..4 {
-                    let at = 192 + 32 * pair;
-                    minima[pair] = v.pairs(bytes(scales, at), bytes(scales, at + 16));
+                    of_row = v.dot_pairs(of_row, minima[pair], pairs[pair][m]);
                 }
-                for m in 0..M {
-                    let mut of_row = v.splat_i32(0);
-                    for pair in 0..4 {
-                        of_row = v.dot_pairs(of_row, minima[pair], pairs[pair][m]);
-                    }
-                    let product = v.mul(v.to_f32(products[m]), scale);
-                    let product = v.mul_add(v.to_f32(of_row), minimum, product);
-                    sums[m] = v.mul_add(product, v.splat(by[m]), sums[m]);
-                }
-            });
+                let product = v.mul(v.to_f32(products[m]), scale);
+                let product = v.mul_add(v.to_f32(of_row), minimum, product);
+                sums[m] = v.mul_add(product, v.splat(by[m]), sums[m]);
+            }
         }
     }
 }

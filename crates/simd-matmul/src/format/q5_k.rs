@@ -3,10 +3,10 @@
 //! Two parts of 32 columns are eight vectors of four bits and two of the fifth ones; a vector of these has, from its lowest
 //! bit, those of four vectors, first part and second part in turn.
 
-use simd::{Dot, Half};
+use simd::Dot;
 
 use super::q4_k::Totals;
-use super::{Block, K_SCALES, Tile, Weights, apart, begun, each, each_of, four, pack_k_scales, put, some};
+use super::{Block, K_SCALES, Tile, Weights, begun, each, each_of, four, pack_k_scales, put, some};
 use crate::activations::Group;
 
 /// Tile of Q5_K.
@@ -48,15 +48,12 @@ impl Tile for Q5K {
         for part in 0..4 {
             let codes = each_of!(blocks, block => block.vectors(VECTORS * part));
             let of_part = 64 * number + 16 * part;
-            let (a, b) = (some(group.codes, of_part), some(group.codes, of_part + 8));
-            apart!(v, {
-                let mut sums = begun(v, &[0; M]);
-                v.run_of_five_bits(&mut sums, codes, Half::Low, a);
-                totals.add(v, 2 * part, &sums);
-                let mut sums = begun(v, &[0; M]);
-                v.run_of_five_bits(&mut sums, codes, Half::High, b);
-                totals.add(v, 2 * part + 1, &sums);
-            });
+            let activations = [some(group.codes, of_part), some(group.codes, of_part + 8)];
+            let mut parts = [begun(v, &[0; M]); 2];
+            let [low, high] = &mut parts;
+            v.run_of_five_bits([low, high], codes, activations);
+            totals.add(v, 2 * part, &parts[0]);
+            totals.add(v, 2 * part + 1, &parts[1]);
         }
         totals.finish(v, group, number, sums);
     }

@@ -3,9 +3,9 @@
 //! Two parts are four vectors of four bits, one in the low and one in the high ones, and two vectors of the bits above: each
 //! has, from its lowest bit, those of two vectors, first part and second part in turn.
 
-use simd::{Dot, Half};
+use simd::Dot;
 
-use super::{Block, Tile, Weights, add_scaled, apart, begun, bytes, each, each_of, four, put, some};
+use super::{Block, Tile, Weights, add_scaled, begun, bytes, each, each_of, four, put, some};
 use crate::activations::Group;
 
 /// Tile of Q6_K.
@@ -59,39 +59,23 @@ impl Tile for Q6K {
             let codes = each_of!(blocks, block => block.vectors(VECTORS * pair));
             let centres = some::<2, _>(group.centres, 16 * number + 2 * pair);
             let of_pair = 64 * number + 8 * pair;
-            let (a, b) = (some(group.codes, of_pair), some(group.codes, of_pair + 4));
-            apart!(v, {
-                let mut sums = begun(v, &centres[0]);
-                v.run_of_six_bits(&mut sums, codes, Half::Low, a);
-                add(v, scales, 2 * pair, &sums, &mut totals);
-                let mut sums = begun(v, &centres[1]);
-                v.run_of_six_bits(&mut sums, codes, Half::High, b);
-                add(v, scales, 2 * pair + 1, &sums, &mut totals);
-            });
-        }
-        apart!(v, {
+            let activations = [some(group.codes, of_pair), some(group.codes, of_pair + 4)];
+            let mut parts = [begun(v, &centres[0]), begun(v, &centres[1])];
+            let [low, high] = &mut parts;
+            v.run_of_six_bits([low, high], codes, activations);
             for t in 0..N {
-                let scale = v.halves(bytes(scales[t], 0));
-                for m in 0..M {
-                    let product = v.mul(v.to_f32(totals[t][m]), scale);
-                    sums[t][m] = v.mul_add(product, v.splat(group.scales[number][m]), sums[t][m]);
+                for half in 0..2 {
+                    let scale = v.widen_signed(bytes(scales[t], 32 + 16 * (2 * pair + half)));
+                    add_scaled(v, &parts[half][t], scale, &mut totals[t]);
                 }
             }
-        });
-    }
-}
-
-/// Adds the products of a part to the totals.
-#[inline(always)]
-fn add<V: Dot, const M: usize, const N: usize>(
-    v: V,
-    scales: [&[u8; SCALES]; N],
-    part: usize,
-    sums: &[[V::I32; M]; N],
-    totals: &mut [[V::I32; M]; N],
-) {
-    for t in 0..N {
-        let scale = v.widen_signed(bytes(scales[t], 32 + 16 * part));
-        add_scaled(v, &sums[t], scale, &mut totals[t]);
+        }
+        for t in 0..N {
+            let scale = v.halves(bytes(scales[t], 0));
+            for m in 0..M {
+                let product = v.mul(v.to_f32(totals[t][m]), scale);
+                sums[t][m] = v.mul_add(product, v.splat(group.scales[number][m]), sums[t][m]);
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ mod runs;
 
 use std::arch::x86_64::*;
 
-use super::{BYTES, Dot, Half};
+use super::{BYTES, Dot, Halves};
 use crate::vector::{Avx512, LANES};
 
 /// One intrinsic call.
@@ -19,28 +19,12 @@ macro_rules! op {
     }};
 }
 
-/// What a run works on, if that is two tiles and eight rows.
-#[inline(always)]
-fn sixteen<'a, const M: usize, const N: usize, const C: usize, const Q: usize>(
-    sums: &'a mut [[__m512i; M]; N],
-    codes: &[&'a [[u8; BYTES]; C]; N],
-    activations: &'a [[[i8; 4]; M]; Q],
-) -> Option<(
-    &'a mut runs::Sums,
-    [&'a [[u8; BYTES]; C]; 2],
-    &'a [[[i8; 4]; 8]; Q],
-)> {
-    if M != 8 || N != 2 {
-        return None;
-    }
-    // SAFETY: `M` is 8 and `N` is 2: these are the types that they have.
-    unsafe {
-        Some((
-            &mut *(&raw mut *sums).cast(),
-            *(&raw const *codes).cast(),
-            &*(&raw const *activations).cast(),
-        ))
-    }
+/// References to the arrays of two tiles and four rows that these are, if that is what `M` and `N` say.
+macro_rules! two_by_four {
+    ($($x:expr),*) => {
+        // SAFETY: `M` is 4 and `N` is 2: these are the types that the arrays have, and the references are used this once.
+        unsafe { ($(std::ptr::read((&raw const $x).cast())),*) }
+    };
 }
 
 impl Dot for Avx512 {
@@ -49,25 +33,13 @@ impl Dot for Avx512 {
 
     // `vpdpbusd` takes the weights unsigned.
     const OFFSET: i32 = 128;
-    const ROWS: usize = 8;
+    const ROWS: usize = 4;
     const TWO_TILES: bool = true;
 
     #[inline(always)]
     fn prefetch(self, from: *const u8) {
         // SAFETY: a prefetch reads nothing, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) };
-    }
-    #[inline]
-    fn apart<R>(self, f: impl FnOnce() -> R) -> R {
-        #[inline(never)]
-        #[target_feature(
-            enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512ifma,avx512vbmi,avx512vbmi2,avx512vnni,avx512bitalg,avx512vpopcntdq"
-        )]
-        fn run<R>(f: impl FnOnce() -> R) -> R {
-            f()
-        }
-        // SAFETY: `self` proves that all these features were detected.
-        unsafe { run(f) }
     }
     #[inline(always)]
     fn splat_i32(self, x: i32) -> Self::I32 {
@@ -146,48 +118,53 @@ impl Dot for Avx512 {
         codes: [&[[u8; BYTES]; 8]; N],
         activations: &[[[i8; 4]; M]; 8],
     ) {
-        match sixteen(sums, &codes, activations) {
-            Some((sums, codes, activations)) => op!(runs::of_bytes(sums, codes, activations)),
-            None => super::run_of_bytes(self, sums, codes, activations),
+        if M == 4 && N == 2 {
+            let (sums, codes, activations) = two_by_four!(sums, codes, activations);
+            op!(runs::of_bytes(sums, codes, activations));
+        } else {
+            super::run_of_bytes(self, sums, codes, activations);
         }
     }
     #[inline(always)]
     fn run_of_nibbles<const M: usize, const N: usize>(
         self,
-        sums: &mut [[Self::I32; M]; N],
+        sums: Halves<'_, Self::I32, M, N>,
         codes: [&[[u8; BYTES]; 8]; N],
-        half: Half,
-        activations: &[[[i8; 4]; M]; 8],
+        activations: [&[[[i8; 4]; M]; 8]; 2],
     ) {
-        match sixteen(sums, &codes, activations) {
-            Some((sums, codes, activations)) => op!(runs::of_nibbles(sums, codes, half, activations)),
-            None => super::run_of_nibbles(self, sums, codes, half, activations),
+        if M == 4 && N == 2 {
+            let (sums, codes, activations) = two_by_four!(sums, codes, activations);
+            op!(runs::of_nibbles(sums, codes, activations));
+        } else {
+            super::run_of_nibbles(self, sums, codes, activations);
         }
     }
     #[inline(always)]
     fn run_of_five_bits<const M: usize, const N: usize>(
         self,
-        sums: &mut [[Self::I32; M]; N],
+        sums: Halves<'_, Self::I32, M, N>,
         codes: [&[[u8; BYTES]; 10]; N],
-        half: Half,
-        activations: &[[[i8; 4]; M]; 8],
+        activations: [&[[[i8; 4]; M]; 8]; 2],
     ) {
-        match sixteen(sums, &codes, activations) {
-            Some((sums, codes, activations)) => op!(runs::of_five_bits(sums, codes, half, activations)),
-            None => super::run_of_five_bits(self, sums, codes, half, activations),
+        if M == 4 && N == 2 {
+            let (sums, codes, activations) = two_by_four!(sums, codes, activations);
+            op!(runs::of_five_bits(sums, codes, activations));
+        } else {
+            super::run_of_five_bits(self, sums, codes, activations);
         }
     }
     #[inline(always)]
     fn run_of_six_bits<const M: usize, const N: usize>(
         self,
-        sums: &mut [[Self::I32; M]; N],
+        sums: Halves<'_, Self::I32, M, N>,
         codes: [&[[u8; BYTES]; 6]; N],
-        half: Half,
-        activations: &[[[i8; 4]; M]; 4],
+        activations: [&[[[i8; 4]; M]; 4]; 2],
     ) {
-        match sixteen(sums, &codes, activations) {
-            Some((sums, codes, activations)) => op!(runs::of_six_bits(sums, codes, half, activations)),
-            None => super::run_of_six_bits(self, sums, codes, half, activations),
+        if M == 4 && N == 2 {
+            let (sums, codes, activations) = two_by_four!(sums, codes, activations);
+            op!(runs::of_six_bits(sums, codes, activations));
+        } else {
+            super::run_of_six_bits(self, sums, codes, activations);
         }
     }
     #[inline(always)]

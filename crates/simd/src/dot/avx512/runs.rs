@@ -1,62 +1,70 @@
-//! Runs of two tiles and eight rows, which fill the registers.
+//! Runs of two tiles and four rows, whose sums fill half of the registers: the totals that they are added to have room too.
 //!
-//! Sixteen sums, of which each activation that is loaded serves two. The order of instructions is the point: a compiler
-//! that has the same loop from intrinsics loads all activations of a run first, and keeps them in memory for want of
-//! registers.
+//! An activation that is loaded serves both tiles. The order of instructions is the point: a compiler that has the same loop
+//! from intrinsics loads all activations of a run first, and keeps them in memory for want of registers.
 
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::super::{AHEAD, BYTES, Half};
+use super::super::{AHEAD, BYTES};
 
-/// Sums of two tiles and eight rows.
-pub(super) type Sums = [[__m512i; 8]; 2];
+/// Sums of two tiles and four rows.
+type Sums = [[__m512i; 4]; 2];
 
 /// Four columns: decodes the two tiles' weights into `a` and `b`, and multiplies.
 macro_rules! quad {
     ($number:literal, $decode:expr) => {
         concat!(
             $decode,
-            "vpbroadcastd {x}, dword ptr [{from} + 32*",
+            "vpbroadcastd {x}, dword ptr [{from} + 16*",
             $number,
-            "]\n",
-            "vpbroadcastd {y}, dword ptr [{from} + 32*",
-            $number,
-            " + 4]\n",
+            " + 0]\n",
             "vpdpbusd {a0}, {a}, {x}\n",
             "vpdpbusd {b0}, {b}, {x}\n",
-            "vpbroadcastd {x}, dword ptr [{from} + 32*",
+            "vpbroadcastd {y}, dword ptr [{from} + 16*",
             $number,
-            " + 8]\n",
+            " + 4]\n",
             "vpdpbusd {a1}, {a}, {y}\n",
             "vpdpbusd {b1}, {b}, {y}\n",
-            "vpbroadcastd {y}, dword ptr [{from} + 32*",
+            "vpbroadcastd {x}, dword ptr [{from} + 16*",
             $number,
-            " + 12]\n",
+            " + 8]\n",
             "vpdpbusd {a2}, {a}, {x}\n",
             "vpdpbusd {b2}, {b}, {x}\n",
-            "vpbroadcastd {x}, dword ptr [{from} + 32*",
+            "vpbroadcastd {y}, dword ptr [{from} + 16*",
             $number,
-            " + 16]\n",
+            " + 12]\n",
             "vpdpbusd {a3}, {a}, {y}\n",
             "vpdpbusd {b3}, {b}, {y}\n",
-            "vpbroadcastd {y}, dword ptr [{from} + 32*",
+        )
+    };
+}
+
+/// [`quad`] with the sums and activations of the high halves.
+macro_rules! quad_high {
+    ($number:literal, $decode:expr) => {
+        concat!(
+            $decode,
+            "vpbroadcastd {x}, dword ptr [{high} + 16*",
             $number,
-            " + 20]\n",
-            "vpdpbusd {a4}, {a}, {x}\n",
-            "vpdpbusd {b4}, {b}, {x}\n",
-            "vpbroadcastd {x}, dword ptr [{from} + 32*",
+            " + 0]\n",
+            "vpdpbusd {c0}, {a}, {x}\n",
+            "vpdpbusd {d0}, {b}, {x}\n",
+            "vpbroadcastd {y}, dword ptr [{high} + 16*",
             $number,
-            " + 24]\n",
-            "vpdpbusd {a5}, {a}, {y}\n",
-            "vpdpbusd {b5}, {b}, {y}\n",
-            "vpbroadcastd {y}, dword ptr [{from} + 32*",
+            " + 4]\n",
+            "vpdpbusd {c1}, {a}, {y}\n",
+            "vpdpbusd {d1}, {b}, {y}\n",
+            "vpbroadcastd {x}, dword ptr [{high} + 16*",
             $number,
-            " + 28]\n",
-            "vpdpbusd {a6}, {a}, {x}\n",
-            "vpdpbusd {b6}, {b}, {x}\n",
-            "vpdpbusd {a7}, {a}, {y}\n",
-            "vpdpbusd {b7}, {b}, {y}\n",
+            " + 8]\n",
+            "vpdpbusd {c2}, {a}, {x}\n",
+            "vpdpbusd {d2}, {b}, {x}\n",
+            "vpbroadcastd {y}, dword ptr [{high} + 16*",
+            $number,
+            " + 12]\n",
+            "vpdpbusd {c3}, {a}, {y}\n",
+            "vpdpbusd {d3}, {b}, {y}\n",
         )
     };
 }
@@ -121,31 +129,21 @@ macro_rules! high {
     };
 }
 
-/// Loads the vectors that hold bits above.
-macro_rules! bits {
-    ($number:literal) => {
-        concat!(
-            "vmovdqu64 {c}, [{p} + 64*",
-            $number,
-            "]\n",
-            "vmovdqu64 {d}, [{q} + 64*",
-            $number,
-            "]\n",
-        )
-    };
-}
-
-/// Puts bits above the low four: those that a shift brings to where `above` has ones.
+/// Puts bits above the low four: those that a shift of vector `from` brings to where `above` has ones.
 macro_rules! above {
-    ($half:expr, $shift:literal, $by:literal) => {
+    ($half:expr, $from:literal, $shift:literal, $by:literal) => {
         concat!(
             $half,
             $shift,
-            " {x}, {c}, ",
+            " {x}, [{p} + 64*",
+            $from,
+            "], ",
             $by,
             "\n",
             $shift,
-            " {y}, {d}, ",
+            " {y}, [{q} + 64*",
+            $from,
+            "], ",
             $by,
             "\n",
             // `a | (x & above)`
@@ -155,35 +153,51 @@ macro_rules! above {
     };
 }
 
-/// Runs instructions on sixteen sums.
+/// Four columns of both halves.
+macro_rules! nibbles {
+    ($number:literal) => {
+        concat!(quad!($number, low!($number)), quad_high!($number, high!($number)))
+    };
+}
+
+/// Four columns of both halves, each with a shift that brings bits above.
+macro_rules! nibbles_and {
+    ($number:literal, $from:literal, $low:literal $by_low:literal, $high:literal $by_high:literal) => {
+        concat!(
+            quad!($number, above!(low!($number), $from, $low, $by_low)),
+            quad_high!($number, above!(high!($number), $from, $high, $by_high)),
+        )
+    };
+}
+
+/// Runs instructions on the sums of both halves.
 macro_rules! run {
     ($sums:ident, $codes:ident, $activations:ident, above $above:expr, $text:expr) => {{
-        let [[a0, a1, a2, a3, a4, a5, a6, a7], [b0, b1, b2, b3, b4, b5, b6, b7]] = $sums;
+        let [low, high] = $sums;
+        let [[a0, a1, a2, a3], [b0, b1, b2, b3]] = low;
+        let [[c0, c1, c2, c3], [d0, d1, d2, d3]] = high;
         // With a type of their own: without, the compiler names registers that are none.
-        let (_a, _b, _c, _d, _x, _y): (__m512i, __m512i, __m512i, __m512i, __m512i, __m512i);
-        let nibble = _mm512_set1_epi8(15);
-        let above = _mm512_set1_epi8($above);
+        let (_a, _b, _x, _y): (__m512i, __m512i, __m512i, __m512i);
         // SAFETY: the features that the instructions need are enabled; they read what the references refer to, ask for lines
         // of the cache, whatever the addresses, and write registers alone.
         unsafe {
             asm!(
                 $text,
-                "/* {nibble} {above} {c} {d} {ahead} */",
+                "/* {above} */",
                 a0 = inout(zmm_reg) *a0, a1 = inout(zmm_reg) *a1, a2 = inout(zmm_reg) *a2, a3 = inout(zmm_reg) *a3,
-                a4 = inout(zmm_reg) *a4, a5 = inout(zmm_reg) *a5, a6 = inout(zmm_reg) *a6, a7 = inout(zmm_reg) *a7,
                 b0 = inout(zmm_reg) *b0, b1 = inout(zmm_reg) *b1, b2 = inout(zmm_reg) *b2, b3 = inout(zmm_reg) *b3,
-                b4 = inout(zmm_reg) *b4, b5 = inout(zmm_reg) *b5, b6 = inout(zmm_reg) *b6, b7 = inout(zmm_reg) *b7,
+                c0 = inout(zmm_reg) *c0, c1 = inout(zmm_reg) *c1, c2 = inout(zmm_reg) *c2, c3 = inout(zmm_reg) *c3,
+                d0 = inout(zmm_reg) *d0, d1 = inout(zmm_reg) *d1, d2 = inout(zmm_reg) *d2, d3 = inout(zmm_reg) *d3,
                 a = out(zmm_reg) _a,
                 b = out(zmm_reg) _b,
-                c = out(zmm_reg) _c,
-                d = out(zmm_reg) _d,
                 x = out(zmm_reg) _x,
                 y = out(zmm_reg) _y,
-                nibble = in(zmm_reg) nibble,
-                above = in(zmm_reg) above,
+                nibble = in(zmm_reg) _mm512_set1_epi8(15),
+                above = in(zmm_reg) _mm512_set1_epi8($above),
                 p = in(reg) $codes[0],
                 q = in(reg) $codes[1],
-                from = in(reg) $activations,
+                from = in(reg) $activations[0],
+                high = in(reg) $activations[1],
                 ahead = const AHEAD,
                 options(pure, readonly, nostack, preserves_flags),
             );
@@ -194,88 +208,80 @@ macro_rules! run {
 /// [`Dot::run_of_bytes`](super::Dot::run_of_bytes).
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub(super) fn of_bytes(sums: &mut Sums, codes: [&[[u8; BYTES]; 8]; 2], activations: &[[[i8; 4]; 8]; 8]) {
-    run!(sums, codes, activations, above 0, concat!(
-        quad!(0, bytes!(0)), quad!(1, bytes!(1)), quad!(2, bytes!(2)), quad!(3, bytes!(3)),
-        quad!(4, bytes!(4)), quad!(5, bytes!(5)), quad!(6, bytes!(6)), quad!(7, bytes!(7)),
-    ));
+pub(super) fn of_bytes(sums: &mut Sums, codes: [&[[u8; BYTES]; 8]; 2], activations: &[[[i8; 4]; 4]; 8]) {
+    let [[a0, a1, a2, a3], [b0, b1, b2, b3]] = sums;
+    let (_a, _b, _x, _y): (__m512i, __m512i, __m512i, __m512i);
+    // SAFETY: as of `run`.
+    unsafe {
+        asm!(
+            concat!(
+                quad!(0, bytes!(0)), quad!(1, bytes!(1)), quad!(2, bytes!(2)), quad!(3, bytes!(3)),
+                quad!(4, bytes!(4)), quad!(5, bytes!(5)), quad!(6, bytes!(6)), quad!(7, bytes!(7)),
+            ),
+            a0 = inout(zmm_reg) *a0, a1 = inout(zmm_reg) *a1, a2 = inout(zmm_reg) *a2, a3 = inout(zmm_reg) *a3,
+            b0 = inout(zmm_reg) *b0, b1 = inout(zmm_reg) *b1, b2 = inout(zmm_reg) *b2, b3 = inout(zmm_reg) *b3,
+            a = out(zmm_reg) _a,
+            b = out(zmm_reg) _b,
+            x = out(zmm_reg) _x,
+            y = out(zmm_reg) _y,
+            p = in(reg) codes[0],
+            q = in(reg) codes[1],
+            from = in(reg) activations,
+            ahead = const AHEAD,
+            options(pure, readonly, nostack, preserves_flags),
+        );
+    }
 }
 
 /// [`Dot::run_of_nibbles`](super::Dot::run_of_nibbles).
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) fn of_nibbles(
-    sums: &mut Sums,
+    sums: [&mut Sums; 2],
     codes: [&[[u8; BYTES]; 8]; 2],
-    half: Half,
-    activations: &[[[i8; 4]; 8]; 8],
+    activations: [&[[[i8; 4]; 4]; 8]; 2],
 ) {
-    match half {
-        Half::Low => run!(sums, codes, activations, above 0, concat!(
-            quad!(0, low!(0)), quad!(1, low!(1)), quad!(2, low!(2)), quad!(3, low!(3)),
-            quad!(4, low!(4)), quad!(5, low!(5)), quad!(6, low!(6)), quad!(7, low!(7)),
-        )),
-        Half::High => run!(sums, codes, activations, above 0, concat!(
-            quad!(0, high!(0)), quad!(1, high!(1)), quad!(2, high!(2)), quad!(3, high!(3)),
-            quad!(4, high!(4)), quad!(5, high!(5)), quad!(6, high!(6)), quad!(7, high!(7)),
-        )),
-    }
+    run!(sums, codes, activations, above 0, concat!(
+        nibbles!(0), nibbles!(1), nibbles!(2), nibbles!(3), nibbles!(4), nibbles!(5), nibbles!(6), nibbles!(7),
+    ));
 }
 
 /// [`Dot::run_of_five_bits`](super::Dot::run_of_five_bits).
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) fn of_five_bits(
-    sums: &mut Sums,
+    sums: [&mut Sums; 2],
     codes: [&[[u8; BYTES]; 10]; 2],
-    half: Half,
-    activations: &[[[i8; 4]; 8]; 8],
+    activations: [&[[[i8; 4]; 4]; 8]; 2],
 ) {
-    match half {
-        Half::Low => run!(sums, codes, activations, above 1 << 4, concat!(
-            ask!(8),
-            bits!(8),
-            quad!(0, above!(low!(0), "vpsllw", 4)), quad!(1, above!(low!(1), "vpsllw", 2)),
-            quad!(2, above!(low!(2), "vpsllw", 0)), quad!(3, above!(low!(3), "vpsrlw", 2)),
-            ask!(9),
-            bits!(9),
-            quad!(4, above!(low!(4), "vpsllw", 4)), quad!(5, above!(low!(5), "vpsllw", 2)),
-            quad!(6, above!(low!(6), "vpsllw", 0)), quad!(7, above!(low!(7), "vpsrlw", 2)),
-        )),
-        Half::High => run!(sums, codes, activations, above 1 << 4, concat!(
-            bits!(8),
-            quad!(0, above!(high!(0), "vpsllw", 3)), quad!(1, above!(high!(1), "vpsllw", 1)),
-            quad!(2, above!(high!(2), "vpsrlw", 1)), quad!(3, above!(high!(3), "vpsrlw", 3)),
-            bits!(9),
-            quad!(4, above!(high!(4), "vpsllw", 3)), quad!(5, above!(high!(5), "vpsllw", 1)),
-            quad!(6, above!(high!(6), "vpsrlw", 1)), quad!(7, above!(high!(7), "vpsrlw", 3)),
-        )),
-    }
+    run!(sums, codes, activations, above 1 << 4, concat!(
+        ask!(8),
+        ask!(9),
+        nibbles_and!(0, 8, "vpsllw" 4, "vpsllw" 3),
+        nibbles_and!(1, 8, "vpsllw" 2, "vpsllw" 1),
+        nibbles_and!(2, 8, "vpsllw" 0, "vpsrlw" 1),
+        nibbles_and!(3, 8, "vpsrlw" 2, "vpsrlw" 3),
+        nibbles_and!(4, 9, "vpsllw" 4, "vpsllw" 3),
+        nibbles_and!(5, 9, "vpsllw" 2, "vpsllw" 1),
+        nibbles_and!(6, 9, "vpsllw" 0, "vpsrlw" 1),
+        nibbles_and!(7, 9, "vpsrlw" 2, "vpsrlw" 3),
+    ));
 }
 
 /// [`Dot::run_of_six_bits`](super::Dot::run_of_six_bits).
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) fn of_six_bits(
-    sums: &mut Sums,
+    sums: [&mut Sums; 2],
     codes: [&[[u8; BYTES]; 6]; 2],
-    half: Half,
-    activations: &[[[i8; 4]; 8]; 4],
+    activations: [&[[[i8; 4]; 4]; 4]; 2],
 ) {
-    match half {
-        Half::Low => run!(sums, codes, activations, above 3 << 4, concat!(
-            ask!(4),
-            bits!(4),
-            quad!(0, above!(low!(0), "vpsllw", 4)), quad!(1, above!(low!(1), "vpsllw", 0)),
-            ask!(5),
-            bits!(5),
-            quad!(2, above!(low!(2), "vpsllw", 4)), quad!(3, above!(low!(3), "vpsllw", 0)),
-        )),
-        Half::High => run!(sums, codes, activations, above 3 << 4, concat!(
-            bits!(4),
-            quad!(0, above!(high!(0), "vpsllw", 2)), quad!(1, above!(high!(1), "vpsrlw", 2)),
-            bits!(5),
-            quad!(2, above!(high!(2), "vpsllw", 2)), quad!(3, above!(high!(3), "vpsrlw", 2)),
-        )),
-    }
+    run!(sums, codes, activations, above 3 << 4, concat!(
+        ask!(4),
+        ask!(5),
+        nibbles_and!(0, 4, "vpsllw" 4, "vpsllw" 2),
+        nibbles_and!(1, 4, "vpsllw" 0, "vpsrlw" 2),
+        nibbles_and!(2, 5, "vpsllw" 4, "vpsllw" 2),
+        nibbles_and!(3, 5, "vpsllw" 0, "vpsrlw" 2),
+    ));
 }
