@@ -11,7 +11,9 @@
 //!
 //! Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"; Dao et al. 2022, "FlashAttention".
 
-use simd::{Dot, LANES, Level, Vector as _, dispatch, exp_nonpositive};
+use std::marker::PhantomData;
+
+use simd::{AHEAD, Dot, LANES, Level, Vector as _, dispatch, exp_nonpositive};
 
 use crate::Pool;
 use crate::pieces::Pieces;
@@ -23,6 +25,8 @@ pub const BLOCK: usize = 64;
 const VECTORS: usize = BLOCK / LANES;
 /// Queries of one head that a thread takes at a time.
 const QUERIES: usize = 64;
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
 
 /// How the numbers of a cache are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -215,17 +219,75 @@ impl Stored for Halves {
     }
 }
 
-/// `T` vectors of stored numbers, from vector `at` on. A loop: what the standard library does with arrays is compiled for
-/// the baseline.
-#[inline(always)]
-fn vectors<V: Dot, S: Stored, const T: usize>(v: V, from: &[u8], at: usize) -> [V::F32; T] {
-    let from = &from[at * LANES * S::BYTES..][..T * LANES * S::BYTES];
-    let mut all = [v.splat(0.0); T];
-    for t in 0..T {
-        all[t] = S::load(v, &from[t * LANES * S::BYTES..]);
-    }
-    all
+/// Vectors of sixteen numbers, stored or converted.
+trait Vectors: Copy {
+    /// `T` vectors from number `at` on. A loop: what the standard library does with arrays is compiled for the baseline.
+    fn load<V: Dot, const T: usize>(self, v: V, at: usize) -> [V::F32; T];
+
+    /// Asks for the memory that lies ahead of `T` vectors, if it is not near already.
+    fn ask<V: Dot, const T: usize>(self, v: V, at: usize);
 }
+
+/// Numbers in a block, which memory has to be asked for if few queries meet it.
+struct Block<'a, S> {
+    bytes: &'a [u8],
+    ask: bool,
+    stored: PhantomData<S>,
+}
+
+impl<S> Clone for Block<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Block<'_, S> {}
+
+impl<S: Stored> Vectors for Block<'_, S> {
+    #[inline(always)]
+    fn load<V: Dot, const T: usize>(self, v: V, at: usize) -> [V::F32; T] {
+        let from = &self.bytes[at * LANES * S::BYTES..][..T * LANES * S::BYTES];
+        let mut all = [v.splat(0.0); T];
+        for t in 0..T {
+            all[t] = S::load(v, &from[t * LANES * S::BYTES..]);
+        }
+        all
+    }
+
+    #[inline(always)]
+    fn ask<V: Dot, const T: usize>(self, v: V, at: usize) {
+        if self.ask {
+            let from = &self.bytes[at * LANES * S::BYTES..][..T * LANES * S::BYTES];
+            let (lines, rest) = from.as_chunks();
+            for line in 0..lines.len() {
+                v.ask_ahead(&lines[line]);
+            }
+            if !rest.is_empty() {
+                v.prefetch(rest.as_ptr().wrapping_add(AHEAD));
+            }
+        }
+    }
+}
+
+impl Vectors for &[[f32; LANES]] {
+    #[inline(always)]
+    fn load<V: Dot, const T: usize>(self, v: V, at: usize) -> [V::F32; T] {
+        let from = &self[at..][..T];
+        let mut all = [v.splat(0.0); T];
+        for t in 0..T {
+            all[t] = v.load(&from[t]);
+        }
+        all
+    }
+
+    #[inline(always)]
+    fn ask<V: Dot, const T: usize>(self, _: V, _: usize) {}
+}
+
+/// Entries of keys and values that are converted once for many queries.
+const WIDE: usize = 128;
+/// Queries that are many.
+const MANY: usize = 8;
 
 /// Some queries of one sequence that meet the same head of keys and values.
 struct Task<'a> {
@@ -239,6 +301,42 @@ struct Task<'a> {
     /// First query, counted over rows and, within a row, over the heads of the group.
     first: usize,
     len: usize,
+}
+
+/// What a query makes of a block.
+#[derive(Clone, Copy)]
+struct Scored {
+    weights: [f32; BLOCK],
+    /// What was gathered before is multiplied with the first, what is gathered now with the second.
+    factors: (f32, f32),
+}
+
+impl Default for Scored {
+    fn default() -> Self {
+        Self {
+            weights: [0.0; BLOCK],
+            factors: (0.0, 0.0),
+        }
+    }
+}
+
+/// Queries that are taken together where so many are left.
+const fn step(left: usize) -> usize {
+    match left {
+        4.. => 4,
+        2..4 => 2,
+        _ => 1,
+    }
+}
+
+/// Converts a block once for many queries.
+#[inline(always)]
+fn convert<'a, V: Dot, K: Vectors>(v: V, from: K, to: &'a mut [[f32; LANES]]) -> &'a [[f32; LANES]] {
+    for (at, to) in to.iter_mut().enumerate() {
+        let [x] = from.load::<V, 1>(v, at);
+        v.store(x, to);
+    }
+    to
 }
 
 /// What a query has met so far.
@@ -279,22 +377,32 @@ impl<'a> Task<'a> {
             sum: 0.0,
         }; QUERIES];
         (0..self.len).for_each(|n| self.out(n).fill(0.0));
-        for index in 0..self.positions(self.len - 1).div_ceil(BLOCK) {
-            let (keys, values) = block(index);
-            let (fours, rest) = met[..self.len].as_chunks_mut::<4>();
-            let (twos, ones) = rest.as_chunks_mut::<2>();
-            let mut n = 0;
-            for met in fours {
-                self.meet::<V, S, 4>(v, index, keys, values, n, met);
-                n += 4;
-            }
-            for met in twos {
-                self.meet::<V, S, 2>(v, index, keys, values, n, met);
-                n += 2;
-            }
-            for met in ones {
-                self.meet::<V, S, 1>(v, index, keys, values, n, std::array::from_mut(met));
-                n += 1;
+        let width = self.heads.value.next_multiple_of(LANES);
+        let many = self.len >= MANY && self.heads.key.max(width) <= WIDE;
+        let mut converted = [[0.0; LANES]; BLOCK * WIDE / LANES];
+        let mut scored = [Scored::default(); QUERIES];
+        let blocks = self.positions(self.len - 1).div_ceil(BLOCK);
+        let mut next = block(0);
+        for index in 0..blocks {
+            let (keys, values) = next;
+            next = if index + 1 < blocks {
+                block(index + 1)
+            } else {
+                (&[], &[])
+            };
+            let stored = |bytes| Block::<S> {
+                bytes,
+                ask: self.len < MANY,
+                stored: PhantomData,
+            };
+            if many {
+                let keys = convert(v, stored(keys), &mut converted[..BLOCK * self.heads.key / LANES]);
+                self.score_all(v, index, keys, &mut met, &mut scored);
+                let values = convert(v, stored(values), &mut converted[..BLOCK * width / LANES]);
+                self.gather_all(v, index, values, &scored, &[]);
+            } else {
+                self.score_all(v, index, stored(keys), &mut met, &mut scored);
+                self.gather_all(v, index, stored(values), &scored, next.0);
             }
         }
         for (n, met) in met[..self.len].iter().enumerate() {
@@ -303,30 +411,56 @@ impl<'a> Task<'a> {
         }
     }
 
-    /// `R` queries from `n` on meet a block.
+    /// Positions of a block that query `n` may look at.
     #[inline(always)]
-    fn meet<V: Dot, S: Stored, const R: usize>(
+    fn visible(&self, index: usize, n: usize) -> usize {
+        self.positions(n).saturating_sub(index * BLOCK).min(BLOCK)
+    }
+
+    /// All queries meet the keys of a block.
+    #[inline(always)]
+    fn score_all<V: Dot, K: Vectors>(
         &self,
         v: V,
         index: usize,
-        keys: &[u8],
-        values: &[u8],
-        n: usize,
-        met: &mut [Met; R],
+        keys: K,
+        met: &mut [Met; QUERIES],
+        scored: &mut [Scored; QUERIES],
     ) {
-        let mut visible = [0; R];
-        for r in 0..R {
-            visible[r] = self.positions(n + r).saturating_sub(index * BLOCK).min(BLOCK);
+        let mut n = 0;
+        while n < self.len {
+            let rows = step(self.len - n);
+            match rows {
+                4 => self.meet::<V, K, 4>(v, index, keys, n, &mut met[n..], &mut scored[n..]),
+                2 => self.meet::<V, K, 2>(v, index, keys, n, &mut met[n..], &mut scored[n..]),
+                _ => self.meet::<V, K, 1>(v, index, keys, n, &mut met[n..], &mut scored[n..]),
+            }
+            n += rows;
         }
-        if visible.iter().all(|&positions| positions == 0) {
+    }
+
+    /// `R` queries from `n` on meet the keys of a block.
+    #[inline(always)]
+    fn meet<V: Dot, K: Vectors, const R: usize>(
+        &self,
+        v: V,
+        index: usize,
+        keys: K,
+        n: usize,
+        met: &mut [Met],
+        scored: &mut [Scored],
+    ) {
+        let (Some(met), Some(scored)) = (met.first_chunk_mut::<R>(), scored.first_chunk_mut::<R>()) else {
+            unreachable!("there are as many as queries")
+        };
+        if self.visible(index, n + R - 1) == 0 {
             return;
         }
-        let mut scores = [[0.0; BLOCK]; R];
         let mut own = [Met {
             largest: 0.0,
             sum: 0.0,
         }; R];
-        self.score::<V, S, R>(v, keys, n, &visible, &mut scores, &mut own);
+        self.score::<V, K, R>(v, index, keys, n, scored, &mut own);
 
         // What stood before and what is new, each in terms of the larger of the two largest scores.
         let mut factors = [0.0; LANES];
@@ -338,43 +472,63 @@ impl<'a> Task<'a> {
             };
             factors[r] = met[r].largest - largest;
             factors[LANES / 2 + r] = own[r].largest - largest;
-            if visible[r] > 0 {
+            if self.visible(index, n + r) > 0 {
                 met[r].largest = largest;
             }
         }
         let x = exp_nonpositive(v, v.load(&factors));
         v.store(x, &mut factors);
         for r in 0..R {
-            if visible[r] > 0 {
-                met[r].sum = met[r].sum * factors[r] + own[r].sum * factors[LANES / 2 + r];
+            let (before, now) = (factors[r], factors[LANES / 2 + r]);
+            scored[r].factors = (before, now);
+            if self.visible(index, n + r) > 0 {
+                met[r].sum = met[r].sum * before + own[r].sum * now;
             }
         }
-        if visible.iter().all(|&positions| positions == visible[0]) {
-            let mut both = [(0.0, 0.0); R];
-            for r in 0..R {
-                both[r] = (factors[r], factors[LANES / 2 + r]);
-            }
-            self.gather::<V, S, R>(v, values, n, visible[0], &scores, both);
-        } else {
-            // A later row's values are none of an earlier one's business, not even with a weight of zero.
-            for r in 0..R {
-                if visible[r] > 0 {
-                    let factors = [(factors[r], factors[LANES / 2 + r])];
-                    self.gather::<V, S, 1>(v, values, n + r, visible[r], &[scores[r]], factors);
+    }
+
+    /// Gathers the values of a block for all queries.
+    ///
+    /// * `next`: the keys that come next, which memory is asked for.
+    #[inline(always)]
+    fn gather_all<V: Dot, K: Vectors>(
+        &self,
+        v: V,
+        index: usize,
+        values: K,
+        scored: &[Scored; QUERIES],
+        next: &[u8],
+    ) {
+        let mut n = 0;
+        while n < self.len {
+            let rows = step(self.len - n);
+            let (first, last) = (self.visible(index, n), self.visible(index, n + rows - 1));
+            if first == last {
+                match rows {
+                    4 => self.gather::<V, K, 4>(v, values, n, first, &scored[n..], next),
+                    2 => self.gather::<V, K, 2>(v, values, n, first, &scored[n..], next),
+                    _ => self.gather::<V, K, 1>(v, values, n, first, &scored[n..], next),
+                }
+            } else {
+                // A later row's values are none of an earlier one's business, not even with a weight of zero.
+                for n in n..n + rows {
+                    let positions = self.visible(index, n);
+                    self.gather::<V, K, 1>(v, values, n, positions, &scored[n..], next);
                 }
             }
+            n += rows;
         }
     }
 
     /// Weights of the positions of a block, in terms of the largest score.
     #[inline(always)]
-    fn score<V: Dot, S: Stored, const R: usize>(
+    fn score<V: Dot, K: Vectors, const R: usize>(
         &self,
         v: V,
-        keys: &[u8],
+        index: usize,
+        keys: K,
         n: usize,
-        visible: &[usize; R],
-        scores: &mut [[f32; BLOCK]; R],
+        scored: &mut [Scored; R],
         met: &mut [Met; R],
     ) {
         let mut queries: [&[f32]; R] = [&[]; R];
@@ -382,9 +536,9 @@ impl<'a> Task<'a> {
             queries[r] = self.query(n + r);
         }
         let mut sums = [[v.splat(0.0); VECTORS]; R];
-        let row = BLOCK * S::BYTES;
-        for (i, keys) in keys.chunks_exact(row).take(self.heads.key).enumerate() {
-            let keys = vectors::<V, S, VECTORS>(v, keys, 0);
+        for i in 0..self.heads.key {
+            keys.ask::<V, VECTORS>(v, i * VECTORS);
+            let keys = keys.load::<V, VECTORS>(v, i * VECTORS);
             for r in 0..R {
                 let query = v.splat(queries[r][i]);
                 for t in 0..VECTORS {
@@ -394,10 +548,9 @@ impl<'a> Task<'a> {
         }
         let scale = v.splat(self.heads.scale);
         for r in 0..R {
-            let seen: u64 = if visible[r] == BLOCK {
-                u64::MAX
-            } else {
-                (1 << visible[r]) - 1
+            let seen: u64 = match self.visible(index, n + r) {
+                BLOCK => u64::MAX,
+                positions => (1 << positions) - 1,
             };
             let mut masked = sums[r];
             for t in 0..VECTORS {
@@ -410,7 +563,7 @@ impl<'a> Task<'a> {
             }
             let largest = v.reduce_max(largest);
             let mut sum = v.splat(0.0);
-            let (parts, _) = scores[r].as_chunks_mut::<LANES>();
+            let (parts, _) = scored[r].weights.as_chunks_mut::<LANES>();
             for (t, part) in parts.iter_mut().enumerate() {
                 let weight = exp_nonpositive(v, v.sub(masked[t], v.splat(largest)));
                 sum = v.add(sum, weight);
@@ -425,53 +578,64 @@ impl<'a> Task<'a> {
 
     /// Adds weighted values to what was gathered: `out = out * before + (weights * values) * now`.
     #[inline(always)]
-    fn gather<V: Dot, S: Stored, const R: usize>(
+    fn gather<V: Dot, K: Vectors, const R: usize>(
         &self,
         v: V,
-        values: &[u8],
+        values: K,
         n: usize,
         positions: usize,
-        weights: &[[f32; BLOCK]; R],
-        factors: [(f32, f32); R],
+        scored: &[Scored],
+        next: &[u8],
     ) {
+        let Some(scored) = scored.first_chunk::<R>() else {
+            unreachable!("there are as many as queries")
+        };
+        if positions == 0 {
+            return;
+        }
         let vectors = self.heads.value.div_ceil(LANES);
-        let mut t = 0;
+        let (mut t, mut next) = (0, next);
         while t + VECTORS <= vectors {
-            self.gather_part::<V, S, R, VECTORS>(v, values, n, positions, weights, factors, t);
-            t += VECTORS;
+            self.gather_part::<V, K, R, VECTORS>(v, values, n, positions, scored, next, t);
+            (t, next) = (t + VECTORS, &[]);
         }
         while t < vectors {
-            self.gather_part::<V, S, R, 1>(v, values, n, positions, weights, factors, t);
-            t += 1;
+            self.gather_part::<V, K, R, 1>(v, values, n, positions, scored, next, t);
+            (t, next) = (t + 1, &[]);
         }
     }
 
     /// [`Task::gather`] of `T` vectors of entries from vector `at` on.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "one loop of a kernel")]
-    fn gather_part<V: Dot, S: Stored, const R: usize, const T: usize>(
+    fn gather_part<V: Dot, K: Vectors, const R: usize, const T: usize>(
         &self,
         v: V,
-        values: &[u8],
+        values: K,
         n: usize,
         positions: usize,
-        weights: &[[f32; BLOCK]; R],
-        factors: [(f32, f32); R],
+        scored: &[Scored; R],
+        next: &[u8],
         at: usize,
     ) {
-        let row = self.heads.value.next_multiple_of(LANES) * S::BYTES;
+        let row = self.heads.value.div_ceil(LANES);
         let mut sums = [[v.splat(0.0); T]; R];
-        for (j, values) in values.chunks_exact(row).take(positions).enumerate() {
-            let values = vectors::<V, S, T>(v, values, at);
+        for j in 0..positions {
+            if let Some(next) = next.get(j * LINE..) {
+                v.prefetch(next.as_ptr());
+            }
+            values.ask::<V, T>(v, j * row + at);
+            let values = values.load::<V, T>(v, j * row + at);
             for r in 0..R {
-                let weight = v.splat(weights[r][j]);
+                let weight = v.splat(scored[r].weights[j]);
                 for t in 0..T {
                     sums[r][t] = v.mul_add(weight, values[t], sums[r][t]);
                 }
             }
         }
         for r in 0..R {
-            let (before, now) = (v.splat(factors[r].0), v.splat(factors[r].1));
+            let (before, now) = scored[r].factors;
+            let (before, now) = (v.splat(before), v.splat(now));
             let out = self.out(n + r);
             for t in 0..T {
                 let out = &mut out[(at + t) * LANES..];

@@ -24,7 +24,7 @@ use crate::vector::{LANES, Vector};
 pub const BYTES: usize = 4 * LANES;
 
 /// How far ahead of what is multiplied a run asks for memory, in bytes.
-const AHEAD: usize = 4096;
+pub const AHEAD: usize = 4096;
 
 /// Sums of the weights in the low halves of bytes, and of those in the high ones, each for `N` tiles and `M` rows.
 pub type Halves<'a, I32, const M: usize, const N: usize> = [&'a mut [[I32; M]; N]; 2];

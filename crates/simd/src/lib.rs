@@ -47,7 +47,7 @@ pub mod ln;
 pub mod probe;
 pub mod vector;
 
-pub use dot::{BYTES, Dot, Halves};
+pub use dot::{AHEAD, BYTES, Dot, Halves};
 pub use exp::{exp, exp_lane, exp_nonpositive};
 pub use level::{Level, LevelError};
 pub use ln::ln;
