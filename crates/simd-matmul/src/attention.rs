@@ -502,19 +502,10 @@ impl<'a> Task<'a> {
         let mut n = 0;
         while n < self.len {
             let rows = step(self.len - n);
-            let (first, last) = (self.visible(index, n), self.visible(index, n + rows - 1));
-            if first == last {
-                match rows {
-                    4 => self.gather::<V, K, 4>(v, values, n, first, &scored[n..], next),
-                    2 => self.gather::<V, K, 2>(v, values, n, first, &scored[n..], next),
-                    _ => self.gather::<V, K, 1>(v, values, n, first, &scored[n..], next),
-                }
-            } else {
-                // A later row's values are none of an earlier one's business, not even with a weight of zero.
-                for n in n..n + rows {
-                    let positions = self.visible(index, n);
-                    self.gather::<V, K, 1>(v, values, n, positions, &scored[n..], next);
-                }
+            match rows {
+                4 => self.gather::<V, K, 4>(v, index, values, n, &scored[n..], next),
+                2 => self.gather::<V, K, 2>(v, index, values, n, &scored[n..], next),
+                _ => self.gather::<V, K, 1>(v, index, values, n, &scored[n..], next),
             }
             n += rows;
         }
@@ -581,26 +572,30 @@ impl<'a> Task<'a> {
     fn gather<V: Dot, K: Vectors, const R: usize>(
         &self,
         v: V,
+        index: usize,
         values: K,
         n: usize,
-        positions: usize,
         scored: &[Scored],
         next: &[u8],
     ) {
         let Some(scored) = scored.first_chunk::<R>() else {
             unreachable!("there are as many as queries")
         };
-        if positions == 0 {
+        let mut visible = [0; R];
+        for r in 0..R {
+            visible[r] = self.visible(index, n + r);
+        }
+        if visible[R - 1] == 0 {
             return;
         }
         let vectors = self.heads.value.div_ceil(LANES);
         let (mut t, mut next) = (0, next);
         while t + VECTORS <= vectors {
-            self.gather_part::<V, K, R, VECTORS>(v, values, n, positions, scored, next, t);
+            self.gather_part::<V, K, R, VECTORS>(v, values, n, &visible, scored, next, t);
             (t, next) = (t + VECTORS, &[]);
         }
         while t < vectors {
-            self.gather_part::<V, K, R, 1>(v, values, n, positions, scored, next, t);
+            self.gather_part::<V, K, R, 1>(v, values, n, &visible, scored, next, t);
             (t, next) = (t + 1, &[]);
         }
     }
@@ -613,14 +608,14 @@ impl<'a> Task<'a> {
         v: V,
         values: K,
         n: usize,
-        positions: usize,
+        visible: &[usize; R],
         scored: &[Scored; R],
         next: &[u8],
         at: usize,
     ) {
         let row = self.heads.value.div_ceil(LANES);
         let mut sums = [[v.splat(0.0); T]; R];
-        for j in 0..positions {
+        for j in 0..visible[0] {
             if let Some(next) = next.get(j * LINE..) {
                 v.prefetch(next.as_ptr());
             }
@@ -633,20 +628,42 @@ impl<'a> Task<'a> {
                 }
             }
         }
+        // Sums that a loop takes in turn would be kept in memory by the loop above too.
+        let mut gathered = [[[0.0; LANES]; T]; R];
         for r in 0..R {
+            for t in 0..T {
+                v.store(sums[r][t], &mut gathered[r][t]);
+            }
+        }
+        for r in 0..R {
+            if visible[r] == 0 {
+                continue;
+            }
+            let mut sums = [v.splat(0.0); T];
+            for t in 0..T {
+                sums[t] = v.load(&gathered[r][t]);
+            }
+            // A later row's values are none of an earlier one's business, not even with a weight of zero.
+            for j in visible[0]..visible[r] {
+                let values = values.load::<V, T>(v, j * row + at);
+                let weight = v.splat(scored[r].weights[j]);
+                for t in 0..T {
+                    sums[t] = v.mul_add(weight, values[t], sums[t]);
+                }
+            }
             let (before, now) = scored[r].factors;
             let (before, now) = (v.splat(before), v.splat(now));
             let out = self.out(n + r);
             for t in 0..T {
                 let out = &mut out[(at + t) * LANES..];
                 if let Some(out) = out.first_chunk_mut() {
-                    let sum = v.add(v.mul(v.load(out), before), v.mul(sums[r][t], now));
+                    let sum = v.add(v.mul(v.load(out), before), v.mul(sums[t], now));
                     v.store(sum, out);
                 } else {
                     // The last entries of a value that is no whole vectors.
                     let mut lanes = [0.0; LANES];
                     lanes[..out.len()].copy_from_slice(out);
-                    let sum = v.add(v.mul(v.load(&lanes), before), v.mul(sums[r][t], now));
+                    let sum = v.add(v.mul(v.load(&lanes), before), v.mul(sums[t], now));
                     v.store(sum, &mut lanes);
                     out.copy_from_slice(&lanes[..out.len()]);
                 }

@@ -2,6 +2,19 @@
 //!
 //! One file per level; [`scalar`](Scalar) is the definition that the others are tested against.
 
+/// Folds two times eight lanes in the order of [`Vector::reduce_sum`].
+#[cfg(target_arch = "x86_64")]
+macro_rules! fold_halves {
+    ($low:expr, $high:expr, $eight:ident, $four:ident) => {{
+        let eight = op!($eight($low, $high));
+        let four = op!($four(
+            _mm256_castps256_ps128(eight),
+            _mm256_extractf128_ps::<1>(eight)
+        ));
+        let two = op!($four(four, _mm_movehl_ps(four, four)));
+        op!(_mm_cvtss_f32($four(two, _mm_shuffle_ps::<1>(two, two))))
+    }};
+}
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -151,10 +164,14 @@ pub trait Vector: Copy + sealed::Sealed + Send + Sync + 'static {
 /// Halves 16 numbers four times: i with i + 8, + 4, + 2, + 1.
 #[inline(always)]
 fn fold(mut lanes: [f32; LANES], op: impl Fn(f32, f32) -> f32) -> f32 {
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
+    let mut half = LANES / 2;
+    while half > 0 {
+        let mut i = 0;
+        while i < half {
             lanes[i] = op(lanes[i], lanes[i + half]);
+            i += 1;
         }
+        half /= 2;
     }
     lanes[0]
 }

@@ -242,6 +242,21 @@ impl Vector for Avx2 {
         unsafe { _mm256_storeu_si256(to.as_mut_ptr().wrapping_add(low).cast(), packed.1) };
         total
     }
+    #[inline(always)]
+    fn reduce_sum(self, x: Self::F32) -> f32 {
+        let Pair(low, high) = x;
+        fold_halves!(low, high, _mm256_add_ps, _mm_add_ps)
+    }
+    #[inline(always)]
+    fn reduce_max(self, x: Self::F32) -> f32 {
+        let Pair(low, high) = x;
+        fold_halves!(low, high, _mm256_max_ps, _mm_max_ps)
+    }
+    #[inline(always)]
+    fn reduce_min(self, x: Self::F32) -> f32 {
+        let Pair(low, high) = x;
+        fold_halves!(low, high, _mm256_min_ps, _mm_min_ps)
+    }
 }
 
 impl Avx2 {

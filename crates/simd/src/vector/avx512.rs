@@ -182,4 +182,22 @@ impl Vector for Avx512 {
         unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), packed) };
         mask.count_ones() as usize
     }
+    #[inline(always)]
+    fn reduce_sum(self, x: Self::F32) -> f32 {
+        let low = op!(_mm512_castps512_ps256(x));
+        let high = op!(_mm512_extractf32x8_ps::<1>(x));
+        fold_halves!(low, high, _mm256_add_ps, _mm_add_ps)
+    }
+    #[inline(always)]
+    fn reduce_max(self, x: Self::F32) -> f32 {
+        let low = op!(_mm512_castps512_ps256(x));
+        let high = op!(_mm512_extractf32x8_ps::<1>(x));
+        fold_halves!(low, high, _mm256_max_ps, _mm_max_ps)
+    }
+    #[inline(always)]
+    fn reduce_min(self, x: Self::F32) -> f32 {
+        let low = op!(_mm512_castps512_ps256(x));
+        let high = op!(_mm512_extractf32x8_ps::<1>(x));
+        fold_halves!(low, high, _mm256_min_ps, _mm_min_ps)
+    }
 }
