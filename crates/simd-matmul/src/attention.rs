@@ -235,6 +235,17 @@ struct Block<'a, S> {
     stored: PhantomData<S>,
 }
 
+impl<'a, S> Block<'a, S> {
+    #[inline(always)]
+    const fn new(bytes: &'a [u8], ask: bool) -> Self {
+        Self {
+            bytes,
+            ask,
+            stored: PhantomData,
+        }
+    }
+}
+
 impl<S> Clone for Block<'_, S> {
     fn clone(&self) -> Self {
         *self
@@ -377,11 +388,33 @@ impl<'a> Task<'a> {
             sum: 0.0,
         }; QUERIES];
         (0..self.len).for_each(|n| self.out(n).fill(0.0));
-        let width = self.heads.value.next_multiple_of(LANES);
-        let many = self.len >= MANY && self.heads.key.max(width) <= WIDE;
-        let mut converted = [[0.0; LANES]; BLOCK * WIDE / LANES];
-        let mut scored = [Scored::default(); QUERIES];
-        let blocks = self.positions(self.len - 1).div_ceil(BLOCK);
+        // What few queries need is little, and stays near.
+        if self.len < MANY {
+            let scored = &mut [Scored::default(); MANY];
+            self.meet_stored::<V, S>(v, block, &mut met, scored);
+        } else if self.heads.key.max(self.stored_value()) <= WIDE {
+            let scored = &mut [Scored::default(); QUERIES];
+            self.meet_converted::<V, S>(v, block, &mut met, scored);
+        } else {
+            let scored = &mut [Scored::default(); QUERIES];
+            self.meet_stored::<V, S>(v, block, &mut met, scored);
+        }
+        for (n, met) in met[..self.len].iter().enumerate() {
+            let factor = 1.0 / met.sum;
+            self.out(n).iter_mut().for_each(|out| *out *= factor);
+        }
+    }
+
+    /// Meets all blocks as they are stored.
+    #[inline(always)]
+    fn meet_stored<'c, V: Dot, S: Stored>(
+        &self,
+        v: V,
+        block: impl Fn(usize) -> (&'c [u8], &'c [u8]),
+        met: &mut [Met; QUERIES],
+        scored: &mut [Scored],
+    ) {
+        let (blocks, few) = (self.blocks(), self.len < MANY);
         let mut next = block(0);
         for index in 0..blocks {
             let (keys, values) = next;
@@ -390,25 +423,53 @@ impl<'a> Task<'a> {
             } else {
                 (&[], &[])
             };
-            let stored = |bytes| Block::<S> {
-                bytes,
-                ask: self.len < MANY,
-                stored: PhantomData,
-            };
-            if many {
-                let keys = convert(v, stored(keys), &mut converted[..BLOCK * self.heads.key / LANES]);
-                self.score_all(v, index, keys, &mut met, &mut scored);
-                let values = convert(v, stored(values), &mut converted[..BLOCK * width / LANES]);
-                self.gather_all(v, index, values, &scored, &[]);
-            } else {
-                self.score_all(v, index, stored(keys), &mut met, &mut scored);
-                self.gather_all(v, index, stored(values), &scored, next.0);
-            }
+            self.score_all(v, index, Block::<S>::new(keys, few), met, scored);
+            let next = if few { next.0 } else { &[] };
+            self.gather_all(v, index, Block::<S>::new(values, few), scored, next);
         }
-        for (n, met) in met[..self.len].iter().enumerate() {
-            let factor = 1.0 / met.sum;
-            self.out(n).iter_mut().for_each(|out| *out *= factor);
+    }
+
+    /// Meets all blocks, each converted once.
+    #[inline(always)]
+    fn meet_converted<'c, V: Dot, S: Stored>(
+        &self,
+        v: V,
+        block: impl Fn(usize) -> (&'c [u8], &'c [u8]),
+        met: &mut [Met; QUERIES],
+        scored: &mut [Scored],
+    ) {
+        let mut converted = [[0.0; LANES]; BLOCK * WIDE / LANES];
+        for index in 0..self.blocks() {
+            let (keys, values) = block(index);
+            let to = &mut converted[..BLOCK * self.heads.key / LANES];
+            self.score_all(
+                v,
+                index,
+                convert(v, Block::<S>::new(keys, false), to),
+                met,
+                scored,
+            );
+            let to = &mut converted[..BLOCK * self.stored_value() / LANES];
+            self.gather_all(
+                v,
+                index,
+                convert(v, Block::<S>::new(values, false), to),
+                scored,
+                &[],
+            );
         }
+    }
+
+    /// Blocks that the last query may look at.
+    #[inline(always)]
+    fn blocks(&self) -> usize {
+        self.positions(self.len - 1).div_ceil(BLOCK)
+    }
+
+    /// Numbers of a stored value.
+    #[inline(always)]
+    fn stored_value(&self) -> usize {
+        self.heads.value.next_multiple_of(LANES)
     }
 
     /// Positions of a block that query `n` may look at.
@@ -425,7 +486,7 @@ impl<'a> Task<'a> {
         index: usize,
         keys: K,
         met: &mut [Met; QUERIES],
-        scored: &mut [Scored; QUERIES],
+        scored: &mut [Scored],
     ) {
         let mut n = 0;
         while n < self.len {
@@ -491,14 +552,7 @@ impl<'a> Task<'a> {
     ///
     /// * `next`: the keys that come next, which memory is asked for.
     #[inline(always)]
-    fn gather_all<V: Dot, K: Vectors>(
-        &self,
-        v: V,
-        index: usize,
-        values: K,
-        scored: &[Scored; QUERIES],
-        next: &[u8],
-    ) {
+    fn gather_all<V: Dot, K: Vectors>(&self, v: V, index: usize, values: K, scored: &[Scored], next: &[u8]) {
         let mut n = 0;
         while n < self.len {
             let rows = step(self.len - n);
