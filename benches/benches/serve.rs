@@ -99,7 +99,7 @@ impl Server {
         let tokenizer = checkpoint.tokenizer().unwrap();
         let options = LoadOptions {
             compute: Compute::Fast,
-            cache: CacheType::F16,
+            cache: Some(CacheType::F16),
             ..LoadOptions::default()
         };
         let model = ModelFactory::load(&checkpoint, options, &mut |_| ()).unwrap();

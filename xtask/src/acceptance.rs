@@ -63,7 +63,7 @@ pub(crate) enum Precision {
 impl Precision {
     fn of(options: LoadOptions) -> Self {
         match (options.compute, options.cache) {
-            (Compute::Exact, CacheType::F32) => Self::Exact,
+            (Compute::Exact, None | Some(CacheType::F32)) => Self::Exact,
             _ => Self::Low,
         }
     }

@@ -13,6 +13,7 @@ mod llama_cpp;
 mod mistral_rs;
 mod ours;
 mod plots;
+mod reach;
 mod record;
 mod report;
 mod samples;
@@ -143,7 +144,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let sizes = Sizes::of(options)?;
     let limits = limits(sizes.threads)?;
-    let mut rows = Vec::new();
+    let (mut rows, mut reached) = (Vec::new(), Vec::new());
     let has = |suite| options.suite == suite || options.suite == Suite::All;
     if has(Suite::Forward) {
         let contestants = contestants(options)?;
@@ -159,6 +160,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 rows.extend(table::rows(subject.row(&file, depth)?, &outcomes, &limits));
             }
         }
+        reached = reach::of_rows(&rows, OURS);
+        if subjects::SERVED.name().contains(&options.only) {
+            eprintln!("several sequences, one thread, memory and start");
+            let file = subjects::SERVED.file()?;
+            reached.extend(reach::more(
+                &contestants,
+                batched(options)?.as_deref(),
+                &file,
+                sizes,
+            )?);
+        }
     }
     let timings = if has(Suite::Sampling) {
         criterion::run("sampling", options.quick)?
@@ -170,7 +182,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     } else {
         Vec::new()
     };
-    let record = Record::new(scope(options), sizes, limits, rows, timings, served)?;
+    let record = Record::new(scope(options), sizes, limits, rows, timings, served, reached)?;
     print!("{}", table::shown(&record));
     finish(&record, &records, options.check)
 }
@@ -310,6 +322,20 @@ fn contestants(options: &Options) -> Result<Vec<Contestant>> {
         }));
     }
     Ok(contestants)
+}
+
+/// llama.cpp's program for several sequences, if that peer is asked for and has been built.
+fn batched(options: &Options) -> Result<Option<PathBuf>> {
+    let asked = options.peers.is_empty() || options.peers.contains(&Peer::LlamaCpp);
+    if !asked || super::peers::llama_bench().is_none() {
+        return Ok(None);
+    }
+    let program = super::peers::llama_batched_bench();
+    ensure!(
+        program.is_some(),
+        "llama.cpp's program for several sequences is missing; `cargo xtask peers` makes it"
+    );
+    Ok(program)
 }
 
 /// What a contestant did at a smaller depth.

@@ -134,7 +134,7 @@ fn main() -> ExitCode {
             compute,
         } => {
             let options = LoadOptions {
-                cache: cache.into(),
+                cache: Some(cache.into()),
                 compute: compute.into(),
                 ..LoadOptions::default()
             };

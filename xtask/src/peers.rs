@@ -39,10 +39,16 @@ pub(crate) fn run() -> Result<()> {
 }
 
 const BENCH: &str = "llama-bench";
+const BATCHED_BENCH: &str = "llama-batched-bench";
 
 /// `llama-bench`, where it has been built.
 pub(crate) fn llama_bench() -> Option<PathBuf> {
     Some(libraries().join(BENCH)).filter(|program| program.exists())
+}
+
+/// `llama-batched-bench`, which decodes several sequences at once, where it has been built.
+pub(crate) fn llama_batched_bench() -> Option<PathBuf> {
+    Some(libraries().join(BATCHED_BENCH)).filter(|program| program.exists())
 }
 
 /// The interpreter that has mistral.rs, where it has been installed.
@@ -56,10 +62,13 @@ const READY: &str = "ready";
 
 /// The folder of llama.cpp's programs and libraries, which are built where they are missing.
 pub(crate) fn make_llama_cpp() -> Result<PathBuf> {
-    if llama_bench().is_none() {
+    if llama_bench().is_none() || llama_batched_bench().is_none() {
         build_llama_cpp().context("llama.cpp was not built")?;
     }
-    ensure!(llama_bench().is_some(), "the build left no {BENCH}");
+    ensure!(
+        llama_bench().is_some() && llama_batched_bench().is_some(),
+        "the build left no {BENCH} or no {BATCHED_BENCH}"
+    );
     Ok(libraries())
 }
 
@@ -116,7 +125,7 @@ fn build_llama_cpp() -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut make = Command::new(&cmake);
     make.arg("--build").arg(&build);
-    finish(make.args(["--target", BENCH, "--parallel", &cores.to_string()]))
+    finish(make.args(["--target", BENCH, BATCHED_BENCH, "--parallel", &cores.to_string()]))
 }
 
 /// The unpacked source.

@@ -15,6 +15,15 @@ use crate::rope::Rope;
 use crate::routing::Routing;
 use crate::{KvCache, ModelError, SequenceStep};
 
+/// Where a model's projections are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holding {
+    /// In memory, decoded or packed.
+    Memory,
+    /// In the mapped file, to be decoded or packed at every use.
+    Mapped,
+}
+
 /// A named activation of a layer, one row per new token of the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {

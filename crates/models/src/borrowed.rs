@@ -115,11 +115,12 @@ fn gguf(checkpoint: &Checkpoint, options: LoadOptions) -> Result<&GgufFile, Mode
         let architecture = checkpoint.architecture()?.to_owned();
         Err(ModelError::Unsupported { architecture, what })
     };
-    if options.cache != CacheType::F32 {
-        return unsupported("a cache of 16-bit floats");
-    }
-    if options.compute != Compute::Exact {
+    let (compute, cache) = options.resolved(false);
+    if compute != Compute::Exact {
         return unsupported("kernels of our own (fast)");
+    }
+    if cache != CacheType::F32 {
+        return unsupported("a cache of 16-bit floats");
     }
     match options.weights {
         HeldWeights::Auto => {}

@@ -3,9 +3,9 @@
 mod memory;
 mod plan;
 
-use crate::backend::Backend;
-use crate::backend::candle::{CandleBackend, Holding};
+use crate::backend::candle::CandleBackend;
 use crate::backend::cpu::CpuBackend;
+use crate::backend::{Backend, Holding};
 #[cfg(feature = "borrowed")]
 use crate::borrowed;
 use crate::cache::{CacheType, Layout};
@@ -215,10 +215,12 @@ impl Known {
 }
 
 fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<Planned, ModelError> {
-    if options.compute == Compute::Fast && options.weights != HeldWeights::Auto {
+    let Device::Cpu = options.device;
+    let (compute, cache) = options.resolved(true);
+    if compute == Compute::Fast && options.weights == HeldWeights::Decoded {
         return Err(ModelError::Unsupported {
             architecture: checkpoint.architecture()?.to_owned(),
-            what: "decoded or mapped weights on kernels of our own (fast), which pack them",
+            what: "decoded weights on kernels of our own (fast), which take them as they are stored",
         });
     }
     let mut survey = Survey::new(checkpoint);
@@ -243,12 +245,14 @@ fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<
         always_decoded,
     } = survey.finish(base.layers)?;
     let decoded_bytes = decoded.saturating_mul(size_of::<f32>() as u64);
-    let holding = match options.weights {
-        HeldWeights::Auto => memory::holding(decoded_bytes),
-        HeldWeights::Decoded => Holding::Decoded,
-        HeldWeights::Mapped => Holding::Mapped,
+    let packed_bytes = stored + always_decoded * size_of::<f32>() as u64;
+    let holding = match (options.weights, compute) {
+        (HeldWeights::Auto, Compute::Fast) => memory::holding(packed_bytes, 1),
+        (HeldWeights::Auto, _) => memory::holding(decoded_bytes, 4),
+        (HeldWeights::Decoded, _) => Holding::Memory,
+        (HeldWeights::Mapped, _) => Holding::Mapped,
     };
-    let layout = known.layout(options.cache);
+    let layout = known.layout(cache);
     let model = ModelPlan {
         capabilities: Capabilities {
             architecture: checkpoint.architecture()?.to_owned(),
@@ -260,16 +264,14 @@ fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<
             device: options.device,
         },
         parameters,
-        resident_bytes: match (options.compute, holding) {
-            (Compute::Exact, Holding::Decoded) => decoded_bytes,
-            (Compute::Exact, Holding::Mapped) | (Compute::Fast, _) => {
-                stored + always_decoded * size_of::<f32>() as u64
-            }
+        resident_bytes: match (compute, holding) {
+            (Compute::Fast, _) | (_, Holding::Mapped) => packed_bytes,
+            (_, Holding::Memory) => decoded_bytes,
         },
-        residence: match (options.compute, holding) {
-            (Compute::Exact, Holding::Decoded) => Residence::Decoded,
-            (Compute::Exact, Holding::Mapped) => Residence::Mapped,
-            (Compute::Fast, _) => Residence::Packed,
+        residence: match (compute, holding) {
+            (_, Holding::Mapped) => Residence::Mapped,
+            (Compute::Fast, Holding::Memory) => Residence::Packed,
+            (_, Holding::Memory) => Residence::Decoded,
         },
         cache_bytes_per_position: layout.position_bytes() as u64,
     };
@@ -278,6 +280,7 @@ fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<
         width: base.hidden,
         stored_bytes: stored,
         holding,
+        compute,
         layout,
     })
 }
@@ -290,13 +293,15 @@ fn create(
     known: Known,
 ) -> Result<Box<dyn Model>, ModelError> {
     let plan = plan(checkpoint, options, &known)?;
-    let Device::Cpu = options.device;
-    match options.compute {
-        Compute::Exact => {
+    match plan.compute {
+        Compute::Fast => {
+            let backend = CpuBackend::new(plan.holding)?;
+            load_on(backend, checkpoint, plan, progress, known)
+        }
+        Compute::Auto | Compute::Exact => {
             let backend = CandleBackend::new(candle_core::Device::Cpu, plan.holding)?;
             load_on(backend, checkpoint, plan, progress, known)
         }
-        Compute::Fast => load_on(CpuBackend::new()?, checkpoint, plan, progress, known),
     }
 }
 

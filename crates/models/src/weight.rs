@@ -108,9 +108,10 @@ impl Weight {
         self.map.bytes().get(self.bytes.clone()).unwrap_or_default()
     }
 
-    /// Gives the pages of the file back, after its weights have been copied.
-    pub(crate) fn release(&self) {
-        self.map.release(self.bytes.clone());
+    /// Gives the pages of a range of its bytes back, after the weights in it have been copied.
+    pub(crate) fn release(&self, range: Range<usize>) {
+        let start = self.bytes.start;
+        self.map.release(start + range.start..start + range.end);
     }
 
     /// Bytes in the file.

@@ -44,7 +44,7 @@ fn a_decoded_token_allocates_nothing_within_a_block() {
         synth::write_as(shape, Quant::Q8_0, 3, &path, &mut |_| {}).unwrap();
         let options = LoadOptions {
             compute: Compute::Fast,
-            cache: CacheType::F16,
+            cache: Some(CacheType::F16),
             ..LoadOptions::default()
         };
         let mut model = ModelFactory::load(&Checkpoint::open(&path).unwrap(), options, &mut |_| {}).unwrap();

@@ -424,7 +424,7 @@ fn options_that_candle_cannot_honour_are_refused() {
     let checkpoint = Checkpoint::open(path(Family::Qwen2, "options")).unwrap();
     for options in [
         LoadOptions {
-            cache: CacheType::F16,
+            cache: Some(CacheType::F16),
             ..LoadOptions::default()
         },
         LoadOptions {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use models::synth::{self, Quant, Shape};
 use models::{
-    CacheType, Checkpoint, Compute, HeldWeights, LoadOptions, Logits, Model, ModelError, ModelFactory, Rows,
-    SequenceStep,
+    CacheType, Checkpoint, Compute, HeldWeights, LoadOptions, Logits, Model, ModelError, ModelFactory,
+    Residence, Rows, SequenceStep,
 };
 
 const SHAPES: [Shape; 4] = [
@@ -29,7 +29,7 @@ fn model(shape: Shape, quant: Quant, compute: Compute, cache: CacheType) -> Box<
     }
     let options = LoadOptions {
         compute,
-        cache,
+        cache: Some(cache),
         ..LoadOptions::default()
     };
     ModelFactory::load(&Checkpoint::open(&path).unwrap(), options, &mut |_| {}).unwrap()
@@ -87,26 +87,79 @@ fn quantized_weights_cost_what_eight_bits_of_activations_cost() {
 }
 
 #[test]
-fn weights_that_are_to_be_held_otherwise_are_refused() {
+fn decoded_weights_are_refused() {
     let path =
         PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("fast-held-{}.gguf", std::process::id()));
     synth::write(Shape::TinyLlama, 11, &path).unwrap();
     let checkpoint = Checkpoint::open(&path).unwrap();
-    for weights in [HeldWeights::Decoded, HeldWeights::Mapped] {
-        let options = LoadOptions {
-            compute: Compute::Fast,
-            weights,
-            ..LoadOptions::default()
-        };
-        let refused = [
-            ModelFactory::plan(&checkpoint, options).err(),
-            ModelFactory::load(&checkpoint, options, &mut |_| {}).err(),
-        ];
-        for error in refused {
-            assert!(
-                matches!(error, Some(ModelError::Unsupported { .. })),
-                "{weights:?}: {error:?}"
+    let options = LoadOptions {
+        compute: Compute::Fast,
+        weights: HeldWeights::Decoded,
+        ..LoadOptions::default()
+    };
+    let refused = [
+        ModelFactory::plan(&checkpoint, options).err(),
+        ModelFactory::load(&checkpoint, options, &mut |_| {}).err(),
+    ];
+    for error in refused {
+        assert!(matches!(error, Some(ModelError::Unsupported { .. })), "{error:?}");
+    }
+}
+
+#[test]
+fn weights_that_stay_in_their_file_give_the_same_bits() {
+    let tokens: Vec<u32> = (0..130).map(|i| i * 7 % 200).collect();
+    for shape in SHAPES {
+        for quant in [Quant::F16, Quant::Q8_0, Quant::Q4KM] {
+            let name = format!(
+                "mapped-{}-{}-{}.gguf",
+                std::process::id(),
+                shape.name(),
+                quant.name()
             );
+            let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+            if synth::write_as(shape, quant, 11, &path, &mut |_| {}).is_err() {
+                continue;
+            }
+            let checkpoint = Checkpoint::open(&path).unwrap();
+            let [packed, mapped] = [HeldWeights::Auto, HeldWeights::Mapped].map(|weights| {
+                let options = LoadOptions {
+                    compute: Compute::Fast,
+                    weights,
+                    ..LoadOptions::default()
+                };
+                let residence = ModelFactory::plan(&checkpoint, options).unwrap().residence;
+                let model = ModelFactory::load(&checkpoint, options, &mut |_| {}).unwrap();
+                (residence, logits(model, &tokens))
+            });
+            assert_eq!((packed.0, mapped.0), (Residence::Packed, Residence::Mapped));
+            assert_eq!(packed.1, mapped.1, "{shape:?} {quant:?}");
         }
     }
+}
+
+#[test]
+fn what_is_not_asked_for_is_chosen_to_fit() {
+    let path =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("fast-auto-{}.gguf", std::process::id()));
+    synth::write(Shape::TinyLlama, 11, &path).unwrap();
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    let plan = |compute, weights, cache| {
+        let options = LoadOptions {
+            compute,
+            weights,
+            cache,
+            ..LoadOptions::default()
+        };
+        let plan = ModelFactory::plan(&checkpoint, options).unwrap();
+        (plan.residence, plan.cache_bytes_per_position)
+    };
+    let auto = plan(Compute::Auto, HeldWeights::Auto, None);
+    assert_eq!(auto, plan(Compute::Fast, HeldWeights::Auto, Some(CacheType::F16)));
+    let decoded = plan(Compute::Auto, HeldWeights::Decoded, None);
+    assert_eq!(
+        decoded,
+        plan(Compute::Exact, HeldWeights::Decoded, Some(CacheType::F32))
+    );
+    assert_eq!(decoded.1, 2 * auto.1);
 }

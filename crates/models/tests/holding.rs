@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use file::SeededFile;
 use models::synth::{self, Shape};
 use models::{
-    BlockType, CacheType, Checkpoint, HeldWeights, KvCache, LoadOptions, Logits, Model, ModelFactory, Rows,
-    SequenceStep,
+    BlockType, CacheType, Checkpoint, Compute, HeldWeights, KvCache, LoadOptions, Logits, Model,
+    ModelFactory, Rows, SequenceStep,
 };
 
 /// Mapped and decoded weights are the same numbers; only the order of a product's sums may differ.
@@ -74,7 +74,8 @@ fn load(checkpoint: &Checkpoint, options: LoadOptions) -> Box<dyn Model> {
 
 fn cached_as(cache: CacheType) -> LoadOptions {
     LoadOptions {
-        cache,
+        cache: Some(cache),
+        compute: Compute::Exact,
         ..LoadOptions::default()
     }
 }
@@ -82,6 +83,7 @@ fn cached_as(cache: CacheType) -> LoadOptions {
 fn held(weights: HeldWeights) -> LoadOptions {
     LoadOptions {
         weights,
+        compute: Compute::Exact,
         ..LoadOptions::default()
     }
 }

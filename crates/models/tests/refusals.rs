@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use models::gguf::{GgufWriter, TensorKind, Value};
 use models::synth::{self, Shape};
-use models::{BlockType, Device, GgufFile, LoadOptions, ModelError, ModelFactory};
+use models::{BlockType, Compute, Device, GgufFile, LoadOptions, ModelError, ModelFactory};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("refusals-{}-{name}.gguf", std::process::id()))
@@ -157,7 +157,11 @@ fn settings_that_no_forward_pass_can_run_are_named_with_their_value() {
 #[test]
 fn a_plan_counts_what_loading_takes() {
     let file = altered("plan", |_| {}, |_| true);
-    let plan = ModelFactory::plan(&file.clone().into(), LoadOptions::default()).unwrap();
+    let options = LoadOptions {
+        compute: Compute::Exact,
+        ..LoadOptions::default()
+    };
+    let plan = ModelFactory::plan(&file.clone().into(), options).unwrap();
     let weights: usize = file
         .tensors()
         .iter()

@@ -377,7 +377,7 @@ fn a_template_takes_further_variables() {
 fn a_cache_of_half_precision_answers_too() {
     let (_folder, path) = written(Shape::TinyQwen3);
     let options = LoadOptions {
-        cache: CacheType::F16,
+        cache: Some(CacheType::F16),
         ..LoadOptions::default()
     };
     let provider = LocalProvider::load_with(&path, options, &ProgressHub::new()).expect("the model loads");

@@ -60,7 +60,7 @@ pub use error::MatrixError;
 pub use format::Weights;
 pub use latent::{Latent, LatentScratch, attend_latent};
 pub use lines::Lines;
-pub use matrix::{Matrix, Product, Products};
+pub use matrix::{Blocks, Matrix, Product, Products};
 pub use pieces::by_chunks;
 pub use pool::Pool;
 pub use simd::{LANES, Level};

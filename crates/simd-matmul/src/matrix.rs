@@ -1,6 +1,8 @@
 //! A packed matrix, and products of several.
 
+use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use simd::{Dot, LANES};
 
@@ -13,6 +15,14 @@ use crate::{Activations, Grain, MatrixError, Pool, Weights};
 const ROWS: usize = 128;
 /// Shares of the work for each thread: enough that one which began late does not hold up the others.
 const SHARES: usize = 4;
+/// Bytes of blocks that are packed between two looks at what is done.
+const PACKED_AT_ONCE: usize = 8 << 20;
+
+/// Blocks of a file that stay where they are.
+pub trait Blocks: fmt::Debug + Send + Sync {
+    /// Rows one after the other, as GGML lays them out; the same bytes each time.
+    fn bytes(&self) -> &[u8];
+}
 
 /// Weights, shape `(rows, columns)`, in tiles of sixteen rows.
 ///
@@ -21,7 +31,14 @@ const SHARES: usize = 4;
 pub struct Matrix {
     layout: Layout,
     rows: usize,
-    lines: Lines,
+    held: Held,
+}
+
+#[derive(Clone, Debug)]
+enum Held {
+    Packed(Lines),
+    /// Tiles are packed when they are multiplied, each into memory that is used again.
+    Unpacked(Arc<dyn Blocks>),
 }
 
 impl Matrix {
@@ -40,25 +57,58 @@ impl Matrix {
         columns: usize,
         blocks: &[u8],
     ) -> Result<Self, MatrixError> {
-        let layout = Layout::new(weights, columns)?;
-        let expected = rows.checked_mul(layout.row_bytes());
-        if expected != Some(blocks.len()) {
-            return Err(MatrixError::Bytes {
-                rows,
-                columns,
-                weights,
-                expected: expected.unwrap_or(usize::MAX),
-                found: blocks.len(),
-            });
-        }
-        let tiles = rows.div_ceil(LANES);
-        let mut lines = Lines::zeros(tiles * layout.bytes);
+        Self::pack_and(pool, weights, rows, columns, blocks, |_| {})
+    }
+
+    /// [`Matrix::pack`], which says from time to time which of the bytes are not needed any more.
+    ///
+    /// * `done`: takes ranges of `blocks` that follow one another.
+    ///
+    /// # Errors
+    ///
+    /// As [`Matrix::pack`].
+    pub fn pack_and(
+        pool: &Pool,
+        weights: Weights,
+        rows: usize,
+        columns: usize,
+        blocks: &[u8],
+        mut done: impl FnMut(Range<usize>),
+    ) -> Result<Self, MatrixError> {
+        let layout = checked(weights, rows, columns, blocks)?;
         let tile_bytes = LANES * layout.row_bytes();
-        by_chunks(pool, lines.bytes_mut(), layout.bytes, |number, tile| {
-            let rows = &blocks[number * tile_bytes..];
-            layout.pack(&rows[..tile_bytes.min(rows.len())], tile);
-        });
-        Ok(Self { layout, rows, lines })
+        let mut lines = Lines::zeros(rows.div_ceil(LANES) * layout.bytes);
+        let tiles = (PACKED_AT_ONCE / tile_bytes).max(1);
+        let parts = lines.bytes_mut().chunks_mut(tiles * layout.bytes);
+        let mut start = 0;
+        for (part, blocks) in parts.zip(blocks.chunks(tiles * tile_bytes)) {
+            by_chunks(pool, part, layout.bytes, |number, tile| {
+                let rows = &blocks[number * tile_bytes..];
+                layout.pack(&rows[..tile_bytes.min(rows.len())], tile);
+            });
+            done(start..start + blocks.len());
+            start += blocks.len();
+        }
+        let held = Held::Packed(lines);
+        Ok(Self { layout, rows, held })
+    }
+
+    /// A matrix whose tiles are packed each time that they are multiplied: slower, and of no size in memory.
+    ///
+    /// Products have the same bits as those of a packed matrix.
+    ///
+    /// # Errors
+    ///
+    /// As [`Matrix::pack`].
+    pub fn unpacked(
+        weights: Weights,
+        rows: usize,
+        columns: usize,
+        blocks: Arc<dyn Blocks>,
+    ) -> Result<Self, MatrixError> {
+        let layout = checked(weights, rows, columns, blocks.bytes())?;
+        let held = Held::Unpacked(blocks);
+        Ok(Self { layout, rows, held })
     }
 
     /// Rows, which are the numbers of a result.
@@ -85,10 +135,13 @@ impl Matrix {
         self.layout.weights.grain()
     }
 
-    /// Bytes in memory.
+    /// Bytes in memory, without a file's.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.lines.bytes().len()
+        match &self.held {
+            Held::Packed(lines) => lines.bytes().len(),
+            Held::Unpacked(_) => 0,
+        }
     }
 
     /// Multiplies with every row of activations: `out[m][n] = sum over k of activations[m][k] * self[n][k]`.
@@ -178,17 +231,56 @@ impl<'a> Product<'a> {
     }
 
     /// Multiplies some of the tiles with some of the rows of activations, which no other thread does.
-    fn multiply_tiles(&self, tiles: Range<usize>, activations: Range<usize>) {
-        let Matrix { layout, rows, lines } = self.matrix;
-        let range = tiles.start * layout.bytes..tiles.end * layout.bytes;
-        let out = Out {
+    fn multiply_tiles(&self, pool: &Pool, tiles: Range<usize>, activations: Range<usize>) {
+        let Matrix { layout, rows, held } = self.matrix;
+        let out = |first: usize| Out {
             numbers: &self.out,
             rows: *rows,
-            first: tiles.start * LANES,
+            first: first * LANES,
             add: self.add,
         };
-        layout.multiply(&lines.bytes()[range], self.activations, activations, out);
+        match held {
+            Held::Packed(lines) => {
+                let range = tiles.start * layout.bytes..tiles.end * layout.bytes;
+                let tiles_of = &lines.bytes()[range];
+                layout.multiply(tiles_of, self.activations, activations, out(tiles.start));
+            }
+            Held::Unpacked(blocks) => {
+                let tile_bytes = LANES * layout.row_bytes();
+                let mut room = pool.room(2 * layout.bytes);
+                for first in tiles.clone().step_by(2) {
+                    let count = (tiles.end - first).min(2);
+                    let packed = &mut room.bytes_mut()[..count * layout.bytes];
+                    packed.fill(0);
+                    let blocks = &blocks.bytes()[first * tile_bytes..];
+                    for (tile, rows) in packed
+                        .chunks_exact_mut(layout.bytes)
+                        .zip(blocks.chunks(tile_bytes))
+                    {
+                        layout.pack(rows, tile);
+                    }
+                    layout.multiply(packed, self.activations, activations.clone(), out(first));
+                }
+                pool.give_back(room);
+            }
+        }
     }
+}
+
+/// The layout of a matrix whose blocks are as long as they should be.
+fn checked(weights: Weights, rows: usize, columns: usize, blocks: &[u8]) -> Result<Layout, MatrixError> {
+    let layout = Layout::new(weights, columns)?;
+    let expected = rows.checked_mul(layout.row_bytes());
+    if expected != Some(blocks.len()) {
+        return Err(MatrixError::Bytes {
+            rows,
+            columns,
+            weights,
+            expected: expected.unwrap_or(usize::MAX),
+            found: blocks.len(),
+        });
+    }
+    Ok(layout)
 }
 
 /// Where the results of some tiles go.
@@ -272,6 +364,9 @@ impl<'a, const N: usize> Products<'a, N> {
         // that follow, and the tiles come from a cache that all share.
         let rows = products().map(|product| product.activations.rows());
         let parts = rows.max().unwrap_or(0).div_ceil(ROWS).max(1);
+        // What is packed for each product is packed once.
+        let packed = products().all(|product| matches!(product.matrix.held, Held::Packed(_)));
+        let parts = if packed { parts } else { 1 };
         let total: usize = products().map(|product| product.matrix.tiles()).sum();
         let stretches = (pool.threads() * SHARES).div_ceil(parts).min(total);
         pool.run(parts * stretches, |share| {
@@ -284,7 +379,7 @@ impl<'a, const N: usize> Products<'a, N> {
                 let (start, end) = (mine.start.max(own.start), mine.end.min(own.end));
                 let rows = product.activations.part(part, parts);
                 if start < end && !rows.is_empty() {
-                    product.multiply_tiles(start - own.start..end - own.start, rows);
+                    product.multiply_tiles(pool, start - own.start..end - own.start, rows);
                 }
             }
         });

@@ -23,6 +23,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
+use crate::Lines;
+
 /// How long a thread looks for work before it parks.
 const PATIENCE: Duration = Duration::from_micros(200);
 /// Looks at the state between two looks at the clock, or two offers of the core to others.
@@ -42,6 +44,8 @@ pub struct Pool {
     helpers: Vec<JoinHandle<()>>,
     /// One region at a time.
     region: Mutex<()>,
+    /// Memory for whoever works, to be used again.
+    rooms: Mutex<Vec<Lines>>,
 }
 
 impl Pool {
@@ -64,6 +68,7 @@ impl Pool {
             shared,
             helpers: Vec::with_capacity(count),
             region: Mutex::new(()),
+            rooms: Mutex::new(Vec::new()),
         };
         for number in 0..count {
             let shared = pool.shared.clone();
@@ -79,6 +84,21 @@ impl Pool {
     #[must_use]
     pub fn threads(&self) -> usize {
         self.helpers.len() + 1
+    }
+
+    /// Memory of at least so many bytes, with anything in it: what was given back before, if that is as large.
+    pub(crate) fn room(&self, bytes: usize) -> Lines {
+        let room = self.rooms.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        room.filter(|room| room.bytes().len() >= bytes)
+            .unwrap_or_else(|| Lines::zeros(bytes))
+    }
+
+    /// Keeps memory for the next who wants some.
+    pub(crate) fn give_back(&self, room: Lines) {
+        self.rooms
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(room);
     }
 
     /// Calls `work(share)` once for each share below `shares`, on any thread and in any order, and returns when all are

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use engine::{CandleCompletionParams, ToolChoice, ToolDefinition};
-use models::LoadOptions;
+use models::{Compute, LoadOptions};
 use providers::remote::{RemoteConfig, Secret};
 use providers::{FAMILIES, Family};
 use serde_json::Value;
@@ -81,11 +81,12 @@ pub(crate) struct ModelArguments {
     /// What is known of the model beyond its files: its family [default: nothing]
     #[arg(long, value_name = "FAMILY", value_parser = family)]
     provider: Option<&'static Family>,
-    /// Numbers that keys and values are kept in; f16 takes half the memory and is not exact [default: f32]
+    /// Numbers that keys and values are kept in; f16 takes half the memory and is not exact [default: f16, or f32 where
+    /// the forward pass is exact]
     #[arg(long, value_name = "TYPE")]
     cache: Option<Cache>,
     /// How the forward pass computes; exact decodes weights to 32-bit floats, fast packs them as they are and rounds what they
-    /// multiply to 8 bits [default: exact]
+    /// multiply to 8 bits [default: fast where the architecture has kernels, else exact; figures of `eval` are exact]
     #[arg(long, value_name = "WAY")]
     compute: Option<Computing>,
 }
@@ -159,9 +160,17 @@ impl ModelArguments {
     /// How the model is to be loaded.
     pub(crate) fn options(&self) -> LoadOptions {
         LoadOptions {
-            cache: self.cache.map(Into::into).unwrap_or_default(),
+            cache: self.cache.map(Into::into),
             compute: self.compute.map(Into::into).unwrap_or_default(),
             ..LoadOptions::default()
+        }
+    }
+
+    /// How the model is to be loaded where figures are compared with those of others: exact, unless something else is said.
+    pub(crate) fn exact_options(&self) -> LoadOptions {
+        LoadOptions {
+            compute: self.compute.map_or(Compute::Exact, Into::into),
+            ..self.options()
         }
     }
 }

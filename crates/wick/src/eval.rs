@@ -62,7 +62,7 @@ struct Unloaded {
 impl Unloaded {
     fn open(arguments: &ModelArguments) -> anyhow::Result<Self> {
         let checkpoint = arguments.named()?.open()?;
-        let options = arguments.options();
+        let options = arguments.exact_options();
         let capabilities = ModelFactory::plan(&checkpoint, options)?.capabilities;
         Ok(Self {
             checkpoint,

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use anyhow::{Context, Result};
-use models::{Checkpoint, LoadOptions, ModelFactory, OutputRows, RowAt, Rows, SequenceStep, Tokenizer};
+use models::{
+    Checkpoint, Compute, LoadOptions, ModelFactory, OutputRows, RowAt, Rows, SequenceStep, Tokenizer,
+};
 
 use super::prompts;
 use crate::corpus;
@@ -20,7 +22,11 @@ const DIALOGUES: u64 = 300;
 /// A model that cannot be loaded or fails.
 pub(super) fn of(checkpoint: &Checkpoint, seed: u64, seen: &HashSet<u64>) -> Result<f64> {
     let tokenizer = checkpoint.tokenizer()?;
-    let mut model = ModelFactory::load(checkpoint, LoadOptions::default(), &mut |_| {})?;
+    let options = LoadOptions {
+        compute: Compute::Exact,
+        ..LoadOptions::default()
+    };
+    let mut model = ModelFactory::load(checkpoint, options, &mut |_| {})?;
     let mut rows = OutputRows::new();
     let (mut cost, mut count) = (0.0, 0u32);
     for index in 0..DIALOGUES {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::figures::{Figures, Spread};
-use super::{Sizes, timed};
+use super::{Sizes, reach, timed};
 
 /// Name of the settings that it has by itself.
 pub(super) const DEFAULT: &str = "llama.cpp";
@@ -49,6 +49,21 @@ pub(super) fn turn(
     let mut figures = read(&ended.stdout)?;
     figures.rss_bytes = ended.rss_bytes;
     Ok(figures)
+}
+
+/// Tokens per second of `sequences` together, each behind a prompt of its own.
+pub(super) fn batched(
+    program: &Path,
+    file: &Path,
+    prompt: usize,
+    sequences: usize,
+    sizes: Sizes,
+) -> Result<f64> {
+    let ended = timed::run(
+        reach::batched(program, file, prompt, sequences, sizes),
+        sizes.limit,
+    )?;
+    reach::decoded(&ended.stdout)
 }
 
 /// The samples in what `llama-bench -o json` prints: one test with a prompt, one that generates.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use models::{CacheType, Checkpoint, LoadOptions, ModelFactory};
 use serde_json::Value;
 
 use super::figures::{Figures, Spread};
@@ -18,18 +19,52 @@ pub(super) fn build() -> Result<PathBuf> {
     Ok(super::target()?.join("release/wick"))
 }
 
+/// What llama.cpp does unasked: weights as they are stored, activations of 8 bits, caches of 16.
+const AS_LLAMA_CPP: [&str; 4] = ["--compute", "fast", "--cache", "f16"];
+
 /// One turn.
 pub(super) fn turn(program: &Path, file: &Path, depth: usize, sizes: Sizes) -> Result<Figures> {
+    measured(program, file, depth, sizes, 1)
+}
+
+/// One turn of `batch` sequences at once.
+pub(super) fn turn_of(program: &Path, file: &Path, sizes: Sizes, batch: usize) -> Result<Figures> {
+    measured(program, file, 0, sizes, batch)
+}
+
+/// A run that ends with its first token, behind a prompt of about `prompt` tokens.
+pub(super) fn first_token(program: &Path, file: &Path, prompt: usize) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(["run", "--raw", "--ignore-eos", "--max-tokens", "1", "--model"])
+        .arg(file);
+    command.args(AS_LLAMA_CPP);
+    // A word is a token or two.
+    command.args(["--prompt", &vec!["word"; prompt].join(" ")]);
+    command
+}
+
+/// Bytes that a sequence's positions take in 16 bits.
+pub(super) fn cache_bytes(file: &Path, positions: usize) -> Result<u64> {
+    let options = LoadOptions {
+        cache: Some(CacheType::F16),
+        ..LoadOptions::default()
+    };
+    let plan = ModelFactory::plan(&Checkpoint::open(file)?, options)?;
+    Ok(plan.cache_bytes_per_position * positions as u64)
+}
+
+fn measured(program: &Path, file: &Path, depth: usize, sizes: Sizes, batch: usize) -> Result<Figures> {
     let mut command = Command::new(program);
     command.args(["bench", "--json", "--model"]).arg(file);
-    // What llama.cpp does unasked: weights as they are stored, activations of 8 bits, caches of 16.
-    command.args(["--compute", "fast", "--cache", "f16"]);
+    command.args(AS_LLAMA_CPP);
     for (name, value) in [
         ("--prompt", sizes.prompt),
         ("--generate", sizes.generate),
         ("--depth", depth),
         ("--repeat", sizes.repeat),
         ("--threads", sizes.threads),
+        ("--batch", batch),
     ] {
         command.args([name, &value.to_string()]);
     }

@@ -33,6 +33,9 @@ pub(super) struct Record {
     /// What serving reached.
     #[serde(default)]
     pub(super) served: Vec<Reached>,
+    /// What forward passes reached of what they should.
+    #[serde(default)]
+    pub(super) reached: Vec<Reached>,
 }
 
 /// What every engine ran; figures of different workloads are not compared.
@@ -78,6 +81,7 @@ impl Record {
         rows: Vec<Row>,
         timings: Vec<Timing>,
         served: Vec<Reached>,
+        reached: Vec<Reached>,
     ) -> Result<Self> {
         Ok(Self {
             scope,
@@ -90,6 +94,7 @@ impl Record {
             rows,
             timings,
             served,
+            reached,
         })
     }
 
@@ -134,9 +139,11 @@ impl Record {
             let timings = folder.join(format!("{name}-timings.csv"));
             std::fs::write(&timings, self.timings_csv()).with_context(|| timings.display().to_string())?;
         }
-        if !self.served.is_empty() {
-            let served = folder.join(format!("{name}-serve.csv"));
-            std::fs::write(&served, self.served_csv()).with_context(|| served.display().to_string())?;
+        for (what, reached) in [("serve", &self.served), ("reach", &self.reached)] {
+            if !reached.is_empty() {
+                let path = folder.join(format!("{name}-{what}.csv"));
+                std::fs::write(&path, reached_csv(reached)).with_context(|| path.display().to_string())?;
+            }
         }
         Ok(path)
     }
@@ -168,22 +175,6 @@ impl Record {
         text
     }
 
-    fn served_csv(&self) -> String {
-        let mut text = "figure,unit,median,least,most,at_least,at_most\n".to_owned();
-        for reached in &self.served {
-            let Spread { median, least, most } = reached.value;
-            let bar = |bar: Option<f64>| bar.map_or(String::new(), |bar| bar.to_string());
-            text.push_str(&format!(
-                "{},{},{median:.4},{least:.4},{most:.4},{},{}\n",
-                quoted(&reached.name),
-                reached.unit,
-                bar(reached.at_least),
-                bar(reached.at_most)
-            ));
-        }
-        text
-    }
-
     fn csv(&self) -> String {
         let mut text = "model,depth,engine,prefill_tok_s,prefill_least,prefill_most,prefill_share,\
                         decode_tok_s,decode_least,decode_most,decode_share,rss_bytes,fault\n"
@@ -211,6 +202,22 @@ impl Record {
         }
         text
     }
+}
+
+fn reached_csv(all: &[Reached]) -> String {
+    let mut text = "figure,unit,median,least,most,at_least,at_most\n".to_owned();
+    for reached in all {
+        let Spread { median, least, most } = reached.value;
+        let bar = |bar: Option<f64>| bar.map_or(String::new(), |bar| bar.to_string());
+        text.push_str(&format!(
+            "{},{},{median:.4},{least:.4},{most:.4},{},{}\n",
+            quoted(&reached.name),
+            reached.unit,
+            bar(reached.at_least),
+            bar(reached.at_most)
+        ));
+    }
+    text
 }
 
 /// A cell of text.
@@ -281,6 +288,7 @@ pub(super) mod tests {
             rows,
             timings: Vec::new(),
             served: Vec::new(),
+            reached: Vec::new(),
         }
     }
 

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::figures::Spread;
 use super::plots;
 use super::record::Record;
+use super::serve::Reached;
 use super::subjects;
 use super::table::{Row, ratio};
 
@@ -51,8 +52,15 @@ pub(super) fn write(records: &Path, docs: &Path) -> Result<()> {
             .to_string_lossy()
             .into_owned();
         page.push_str(&machine(last, &name));
+        if let Some(forward) = all.iter().rfind(|record| !record.reached.is_empty()) {
+            page.push_str(&table_of("forward", forward, &forward.reached));
+        }
         if let Some(served) = all.iter().rfind(|record| !record.served.is_empty()) {
-            page.push_str(&serving(served));
+            page.push_str(&table_of(
+                &format!("serving {}", subjects::SERVED.name()),
+                served,
+                &served.served,
+            ));
         }
         plots::comparison(last, &plots.join(format!("{name}-comparison.svg")))?;
         plots::history(&history, &plots.join(format!("{name}-history.svg")))?;
@@ -147,15 +155,14 @@ fn machine(record: &Record, name: &str) -> String {
     page
 }
 
-/// What serving reached, beside what it should.
-fn serving(record: &Record) -> String {
+/// What was reached, beside what should be.
+fn table_of(what: &str, record: &Record, all: &[Reached]) -> String {
     let mut page = format!(
-        "\n| serving {}, revision {} of {} | median | range | should be |\n|---|--:|--:|---|\n",
-        subjects::SERVED.name(),
+        "\n| {what}, revision {} of {} | median | range | should be |\n|---|--:|--:|---|\n",
         record.revision,
         record.day()
     );
-    for reached in &record.served {
+    for reached in all {
         let Spread { least, most, .. } = reached.value;
         let digits = if most.abs() < 1.0 { 3 } else { 1 };
         // Writing to a string does not fail.

@@ -140,12 +140,14 @@ pub(super) fn shown(record: &Record) -> String {
             timing.nanoseconds.median / 1e3
         ));
     }
-    if !record.served.is_empty() {
-        line("\nserving, median".to_owned());
-    }
-    for reached in &record.served {
-        let bar = reached.bar().unwrap_or_default();
-        line(format!("  {:60} {:>14}  {bar}", reached.name, reached.shown()));
+    for (what, all) in [("forward", &record.reached), ("serving", &record.served)] {
+        if !all.is_empty() {
+            line(format!("\n{what}, median"));
+        }
+        for reached in all {
+            let bar = reached.bar().unwrap_or_default();
+            line(format!("  {:66} {:>14}  {bar}", reached.name, reached.shown()));
+        }
     }
     text
 }

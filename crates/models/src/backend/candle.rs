@@ -10,13 +10,13 @@ mod held;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::ops::{rms_norm, silu};
 
-use super::{Attention, Backend, Batch, Experts, LatentAttention, LatentWeights, Mlp, Norm, Slot};
+use super::{Attention, Backend, Batch, Experts, Holding, LatentAttention, LatentWeights, Mlp, Norm, Slot};
 use crate::cache::Layout;
 use crate::loader::{Build, Parts, StackShape};
 use crate::rope::Rope;
 use crate::weight::Weight;
 use crate::{KvCache, ModelError};
-pub(crate) use held::{Held, Holding};
+pub(crate) use held::Held;
 
 /// The hidden state and the slots as tensors.
 pub(crate) struct CandleBackend {

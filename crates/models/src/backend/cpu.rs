@@ -13,7 +13,7 @@ use std::num::NonZero;
 
 use simd_matmul::{Activations, Grain, Level, Matrix, Pool, Product, Products, Span, gate, normalize};
 
-use super::{Attention, Backend, Batch, Experts, LatentAttention, LatentWeights, Mlp, Norm, Slot};
+use super::{Attention, Backend, Batch, Experts, Holding, LatentAttention, LatentWeights, Mlp, Norm, Slot};
 use crate::cache::Layout;
 use crate::loader::{Build, Parts, StackShape};
 use crate::rope::Rope;
@@ -25,6 +25,7 @@ use attention::Angles;
 pub(crate) struct CpuBackend {
     level: Level,
     pool: Pool,
+    holding: Holding,
     /// Rows of the pass.
     rows: usize,
     /// Shape `(rows, width)`.
@@ -82,7 +83,7 @@ const fn place(grain: Grain) -> usize {
 }
 
 impl CpuBackend {
-    pub(crate) fn new() -> Result<Self, ModelError> {
+    pub(crate) fn new(holding: Holding) -> Result<Self, ModelError> {
         let level = Level::best();
         let threads = NonZero::new(Device::Cpu.threads()).unwrap_or(NonZero::<usize>::MIN);
         let pool = Pool::new(threads).map_err(|source| ModelError::Threads {
@@ -92,6 +93,7 @@ impl CpuBackend {
         Ok(Self {
             level,
             pool,
+            holding,
             rows: 0,
             hidden: Vec::new(),
             normed: Vec::new(),
@@ -201,13 +203,13 @@ impl Parts for CpuBackend {
 
 impl Build for CpuBackend {
     fn build_matrix(&mut self, weight: Weight) -> Result<Matrix, ModelError> {
-        packed::matrix(&self.pool, &weight)
+        packed::matrix(&self.pool, &weight, self.holding)
     }
 
     fn build_stack(&mut self, parts: Vec<Weight>) -> Result<Vec<Matrix>, ModelError> {
         parts
             .iter()
-            .map(|part| packed::matrix(&self.pool, part))
+            .map(|part| packed::matrix(&self.pool, part, self.holding))
             .collect()
     }
 

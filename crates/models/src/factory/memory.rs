@@ -1,16 +1,13 @@
-//! Whether a model's weights are decoded once or stay in their file.
+//! Whether a model's weights are taken into memory or stay in their file.
 
-use crate::backend::candle::Holding;
+use crate::backend::Holding;
 
-/// Decoded weights may take this share of the memory that is free: one half.
-const SHARE: u64 = 2;
-
-/// Decoded where `bytes` leave as much memory free again, else mapped; decoded where the system does not say how
+/// In memory where `bytes` leave so many eighths of what is free, else mapped; in memory where the system does not say how
 /// much it has and they are no more than a gibibyte.
-pub(super) fn holding(bytes: u64) -> Holding {
-    let limit = free_memory().map_or(1 << 30, |free| free / SHARE);
+pub(super) fn holding(bytes: u64, left: u64) -> Holding {
+    let limit = free_memory().map_or(1 << 30, |free| free / 8 * (8 - left));
     if bytes <= limit {
-        Holding::Decoded
+        Holding::Memory
     } else {
         Holding::Mapped
     }

@@ -1,6 +1,6 @@
 //! What is asked of a load, and what it would take: found out without reading weights.
 
-use crate::backend::candle::Holding;
+use crate::backend::Holding;
 use crate::cache::{CacheType, Layout};
 use crate::{Capabilities, Device};
 
@@ -9,8 +9,9 @@ use crate::{Capabilities, Device};
 pub struct LoadOptions {
     /// Where it computes.
     pub device: Device,
-    /// How its caches store their entries.
-    pub cache: CacheType,
+    /// How its caches store their entries; without it, in 16 bits beside [`Compute::Fast`] and in 32 beside
+    /// [`Compute::Exact`].
+    pub cache: Option<CacheType>,
     /// Where its weights are held.
     pub weights: HeldWeights,
     /// How it computes.
@@ -20,25 +21,44 @@ pub struct LoadOptions {
 /// How a forward pass computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Compute {
-    /// Weights decoded to f32, multiplied with activations as they are: the reference.
+    /// [`Compute::Fast`] where there are kernels for it, unless weights are to be [`HeldWeights::Decoded`]; else
+    /// [`Compute::Exact`].
     #[default]
+    Auto,
+    /// Weights decoded to f32, multiplied with activations as they are: the reference.
     Exact,
     /// Weights packed as they are stored, multiplied with activations of 8 bits where they are quantized. A row's result has
-    /// the same bits in any company. Refused beside weights that are to be [`HeldWeights::Decoded`] or
-    /// [`HeldWeights::Mapped`], and for a borrowed architecture.
+    /// the same bits in any company. Refused beside weights that are to be [`HeldWeights::Decoded`], and for a borrowed
+    /// architecture.
     Fast,
 }
 
 /// Where the weights of a loaded model are held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HeldWeights {
-    /// Decoded where that leaves as much memory free again, else mapped.
+    /// In memory where they fit: packed ones if an eighth of what is free is left, decoded ones if half of it is; else mapped.
     #[default]
     Auto,
     /// Decoded to f32 once, at load: four bytes a weight, whatever the file stores.
     Decoded,
-    /// In the mapped file, decoded at every use: the file's size, and much slower.
+    /// In the mapped file, decoded or packed at every use: the file's size, and much slower.
     Mapped,
+}
+
+impl LoadOptions {
+    /// How to compute, and how caches store their entries, with kernels of our own or without.
+    pub(crate) fn resolved(&self, kernels: bool) -> (Compute, CacheType) {
+        let compute = match self.compute {
+            Compute::Auto if kernels && self.weights != HeldWeights::Decoded => Compute::Fast,
+            Compute::Auto => Compute::Exact,
+            compute => compute,
+        };
+        let fitting = match compute {
+            Compute::Fast => CacheType::F16,
+            Compute::Auto | Compute::Exact => CacheType::F32,
+        };
+        (compute, self.cache.unwrap_or(fitting))
+    }
 }
 
 /// How far loading has come, in bytes of the file's tensors.
@@ -87,5 +107,7 @@ pub(super) struct Planned {
     /// Bytes of all tensors that are read.
     pub stored_bytes: u64,
     pub holding: Holding,
+    /// Never [`Compute::Auto`].
+    pub compute: Compute,
     pub layout: Layout,
 }

@@ -9,19 +9,11 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use crate::ModelError;
+use crate::backend::Holding;
 use crate::weight::Weight;
 
 /// Weights decoded at a time where they stay in the file.
 const PIECE: usize = 1 << 20;
-
-/// Where a model's projections are held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holding {
-    /// As f32 in memory: four bytes a weight.
-    Decoded,
-    /// In the mapped file.
-    Mapped,
-}
 
 /// One projection, shape `(outputs, inputs)`.
 #[derive(Debug)]
@@ -34,9 +26,7 @@ impl Held {
     pub(crate) fn new(weight: Weight, holding: Holding, device: &Device) -> Result<Self, ModelError> {
         Ok(match holding {
             Holding::Mapped => Self::Mapped(weight),
-            Holding::Decoded => {
-                Self::Decoded(Tensor::from_vec(weight.dequantize()?, weight.shape(), device)?)
-            }
+            Holding::Memory => Self::Decoded(Tensor::from_vec(weight.dequantize()?, weight.shape(), device)?),
         })
     }
 

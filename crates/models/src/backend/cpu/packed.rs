@@ -1,20 +1,45 @@
 //! Weights of a file as packed matrices.
 
-use simd_matmul::{Matrix, Pool, Weights};
+use std::sync::Arc;
+
+use simd_matmul::{Blocks, Matrix, Pool, Weights};
 
 use crate::ModelError;
+use crate::backend::Holding;
 use crate::quant::BlockType;
 use crate::weight::Weight;
 
-/// Packs a matrix; a type that no kernel has is decoded to single-precision numbers.
-pub(super) fn matrix(pool: &Pool, weight: &Weight) -> Result<Matrix, ModelError> {
+/// Packs a matrix, or leaves it in its file; a type that no kernel has is decoded to single-precision numbers.
+pub(super) fn matrix(pool: &Pool, weight: &Weight, holding: Holding) -> Result<Matrix, ModelError> {
     let (rows, columns) = (weight.rows(), weight.columns());
-    let matrix = match weight.block().and_then(kernel) {
-        Some(weights) => Matrix::pack(pool, weights, rows, columns, weight.stored())?,
-        None => numbers(pool, &weight.dequantize()?, rows, columns)?,
-    };
-    weight.release();
-    Ok(matrix)
+    match (weight.block().and_then(kernel), holding) {
+        (Some(weights), Holding::Memory) => {
+            let done = |range| weight.release(range);
+            Ok(Matrix::pack_and(
+                pool,
+                weights,
+                rows,
+                columns,
+                weight.stored(),
+                done,
+            )?)
+        }
+        (Some(weights), Holding::Mapped) => {
+            let blocks = Arc::new(weight.clone());
+            Ok(Matrix::unpacked(weights, rows, columns, blocks)?)
+        }
+        (None, _) => {
+            let matrix = numbers(pool, &weight.dequantize()?, rows, columns)?;
+            weight.release(0..weight.stored_bytes());
+            Ok(matrix)
+        }
+    }
+}
+
+impl Blocks for Weight {
+    fn bytes(&self) -> &[u8] {
+        self.stored()
+    }
 }
 
 /// Packs numbers, shape `(rows, columns)`.
