@@ -183,6 +183,12 @@ impl Layout {
         let mut sums = [[v.splat(0.0); M]; N];
         let (mut first, mut at) = (0, 0);
         for (blocks, scales) in runs::<T>(self.blocks) {
+            for t in 0..N {
+                let (lines, _) = tiles[t][at..at + scales].as_chunks();
+                for line in 0..lines.len() {
+                    v.ask_ahead(&lines[line]);
+                }
+            }
             for number in 0..blocks {
                 let mut parts = [Block::default(); N];
                 for t in 0..N {
