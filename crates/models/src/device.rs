@@ -26,6 +26,31 @@ impl Device {
     }
 }
 
+/// Threads of kernels of our own: as many as the environment says, or as there are cores. Two that share a core's units of
+/// arithmetic would share its speed.
+pub(crate) fn kernel_threads(device: Device) -> usize {
+    let threads = device.threads();
+    let said = Device::THREADS
+        .iter()
+        .any(|name| std::env::var_os(name).is_some());
+    match cores() {
+        Some(cores) if !said => threads.min(cores.max(1)),
+        _ => threads,
+    }
+}
+
+/// Cores of the machine, where the system says which of its processors share one: only Linux does.
+fn cores() -> Option<usize> {
+    let mut cores = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir("/sys/devices/system/cpu").ok()?.flatten() {
+        let siblings = entry.path().join("topology/thread_siblings_list");
+        if let Ok(siblings) = std::fs::read_to_string(siblings) {
+            cores.insert(siblings);
+        }
+    }
+    (!cores.is_empty()).then_some(cores.len())
+}
+
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -36,6 +36,8 @@ pub enum Weights {
     Q5_1,
     /// 8 bits, a scale for 32.
     Q8_0,
+    /// 4 bits that choose from a table of 8-bit values, a scale for 32.
+    IQ4_NL,
     /// 4 bits, 6-bit scales and minima for 32, their scales for 256.
     Q4_K,
     /// 5 bits, 6-bit scales and minima for 32, their scales for 256.
@@ -52,12 +54,13 @@ pub enum Weights {
 
 impl Weights {
     /// Every type.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Q4_0,
         Self::Q4_1,
         Self::Q5_0,
         Self::Q5_1,
         Self::Q8_0,
+        Self::IQ4_NL,
         Self::Q4_K,
         Self::Q5_K,
         Self::Q6_K,
@@ -70,7 +73,7 @@ impl Weights {
     #[must_use]
     pub const fn grain(self) -> Grain {
         match self {
-            Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 => Grain::Block,
+            Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 | Self::IQ4_NL => Grain::Block,
             Self::Q4_K | Self::Q5_K | Self::Q6_K => Grain::SuperBlock,
             Self::F16 | Self::BF16 | Self::F32 => Grain::Number,
         }
@@ -80,7 +83,7 @@ impl Weights {
     #[must_use]
     pub const fn block_bytes(self) -> usize {
         match self {
-            Self::Q4_0 => 18,
+            Self::Q4_0 | Self::IQ4_NL => 18,
             Self::Q4_1 => 20,
             Self::Q5_0 => 22,
             Self::Q5_1 => 24,

@@ -6,8 +6,8 @@
 //!
 //! # Invariants
 //!
-//! * **Packing changes no weight.** A type is stored in another's tile only where that is exact: Q4_0 and Q5_0 become the
-//!   8-bit codes of Q8_0, Q4_1 and Q5_1 those with a minimum.
+//! * **Packing changes no weight.** A type is stored in another's tile only where that is exact: Q4_0, Q5_0 and IQ4_NL
+//!   become the 8-bit codes of Q8_0, Q4_1 and Q5_1 those with a minimum.
 //! * **Integer sums are exact**, and what follows them in `f32` is done in one order: a product has the same bits at every
 //!   [`Level`], on any number of threads, and whatever other rows of activations come with it.
 //! * **Nothing is allocated by a product**, and by quantizing only while rows grow in number.

@@ -27,7 +27,7 @@ pub(crate) struct Layout {
 macro_rules! for_tile {
     ($weights:expr, $T:ident => $body:expr) => {
         match $weights {
-            Weights::Q8_0 | Weights::Q4_0 | Weights::Q5_0 => {
+            Weights::Q8_0 | Weights::Q4_0 | Weights::Q5_0 | Weights::IQ4_NL => {
                 type $T = Bytes;
                 $body
             }

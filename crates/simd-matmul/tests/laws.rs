@@ -5,9 +5,10 @@
 mod naive;
 
 use std::num::NonZero;
+use std::sync::Arc;
 
 use proptest::prelude::*;
-use simd_matmul::{Activations, Grain, Level, Matrix, MatrixError, Pool, Weights};
+use simd_matmul::{Activations, Blocks, Grain, Level, Matrix, MatrixError, Pool, Weights};
 
 fn pool(threads: usize) -> Pool {
     Pool::new(NonZero::new(threads).unwrap()).unwrap()
@@ -85,6 +86,16 @@ fn case() -> impl Strategy<Value = Case> {
     })
 }
 
+/// Blocks that are no file's.
+#[derive(Debug)]
+struct InMemory(Vec<u8>);
+
+impl Blocks for InMemory {
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl Case {
     fn matrix(&self) -> Matrix {
         Matrix::pack(&pool(2), self.weights, self.rows, self.columns, &self.blocks).unwrap()
@@ -110,6 +121,17 @@ proptest! {
                 prop_assert!((found - sum).abs() <= 1e-6 * size + 1e-30, "{m} {n}: {found} beside {sum}");
             }
         }
+    }
+
+    #[test]
+    fn blocks_that_are_packed_for_each_product_give_the_same_bits(case in case()) {
+        let Case { weights, rows, columns, .. } = case;
+        let blocks = Arc::new(InMemory(case.blocks.clone()));
+        let unpacked = Matrix::unpacked(weights, rows, columns, blocks).unwrap();
+        let bits = |out: Vec<f32>| out.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        let expected = bits(products(Level::best(), 2, &case.matrix(), &case.x));
+        prop_assert_eq!(bits(products(Level::best(), 2, &unpacked, &case.x)), expected);
+        prop_assert_eq!(unpacked.bytes(), 0);
     }
 
     #[test]

@@ -179,7 +179,7 @@ fn several(
 ) -> Result<()> {
     let (mut all, mut single, mut peer) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..sizes.turns {
-        let mut decode = |batch: usize| {
+        let decode = |batch: usize| {
             let figures = ours::turn_of(
                 program,
                 file,

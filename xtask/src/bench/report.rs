@@ -24,7 +24,7 @@ are: below 1 we are slower. The models have true shapes and random weights (`car
 We run with `--compute fast --cache f16`, which is what llama.cpp does unasked: weights as they are stored, activations of 8
 bits, caches of 16. Records of revisions up to 482e9c2 were made in exact arithmetic instead, with weights decoded to f32.
 
-The share of the limit compares decoding with reading the whole file once a token, and prefill with one 8-bit product and
+The share of the limit compares decoding with reading the whole file, and the keys and values of what stands before, once a token, and prefill with one 8-bit product and
 sum for each weight and token, embedding and output head included, both with all threads; it is left out for mixtures of
 experts, which use a part of their weights. llama.cpp's best is the better, for each figure, of repacked weights on and off and flash attention on and off.
 ";

@@ -60,6 +60,7 @@ impl Subject {
         Ok(Row {
             model: self.name(),
             depth,
+            position_bytes: plan.cache_bytes_per_position,
             file_bytes: file.metadata()?.len(),
             parameters: plan.parameters,
             dense: self.dense,

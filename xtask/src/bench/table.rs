@@ -30,6 +30,9 @@ pub(super) struct Row {
     pub(super) fault: Option<String>,
     #[serde(skip)]
     pub(super) file_bytes: u64,
+    /// Bytes of keys and values that a position takes in 16 bits.
+    #[serde(skip)]
+    pub(super) position_bytes: u64,
     #[serde(skip)]
     pub(super) parameters: u64,
     #[serde(skip)]
@@ -41,9 +44,9 @@ pub(super) fn rows(empty: Row, outcomes: &[Outcome], limits: &Limits) -> Vec<Row
     let mut rows: Vec<Row> = outcomes.iter().map(|outcome| empty.filled(outcome)).collect();
     rows.extend(best(&empty, &rows));
     for row in rows.iter_mut().filter(|row| row.dense) {
-        let bytes = row
-            .decode_tok_s
-            .map(|speed| speed.median * row.file_bytes as f64 / 1e9);
+        // Of what stands before, keys and values are read too, as every engine here keeps them: in 16 bits.
+        let read = row.file_bytes + row.depth as u64 * row.position_bytes;
+        let bytes = row.decode_tok_s.map(|speed| speed.median * read as f64 / 1e9);
         row.decode_share = bytes.map(|bytes| bytes / limits.read_gb_s.all);
         let operations = row
             .prefill_tok_s

@@ -15,6 +15,7 @@ use simd_matmul::{Activations, Grain, Level, Matrix, Pool, Product, Products, Sp
 
 use super::{Attention, Backend, Batch, Experts, Holding, LatentAttention, LatentWeights, Mlp, Norm, Slot};
 use crate::cache::Layout;
+use crate::device::kernel_threads;
 use crate::loader::{Build, Parts, StackShape};
 use crate::rope::Rope;
 use crate::weight::Weight;
@@ -85,7 +86,7 @@ const fn place(grain: Grain) -> usize {
 impl CpuBackend {
     pub(crate) fn new(holding: Holding) -> Result<Self, ModelError> {
         let level = Level::best();
-        let threads = NonZero::new(Device::Cpu.threads()).unwrap_or(NonZero::<usize>::MIN);
+        let threads = NonZero::new(kernel_threads(Device::Cpu)).unwrap_or(NonZero::<usize>::MIN);
         let pool = Pool::new(threads).map_err(|source| ModelError::Threads {
             threads: threads.get(),
             source,

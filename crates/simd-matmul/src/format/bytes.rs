@@ -9,11 +9,16 @@ use simd::Dot;
 use super::{Block, Tile, Weights, begun, bytes, each_of, four, put, some};
 use crate::activations::Group;
 
-/// Q8_0, Q4_0, Q5_0.
+/// Q8_0, Q4_0, Q5_0, IQ4_NL.
 pub(crate) struct Bytes;
 
 /// Q4_1, Q5_1.
 pub(crate) struct BytesWithMinimum;
+
+/// What the four bits of IQ4_NL stand for: dense around zero.
+const NON_LINEAR: [i8; 16] = [
+    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+];
 
 /// 32 codes of a block of a file, with 128 added, and where its scales end.
 fn codes(weights: Weights, block: &[u8]) -> ([u8; 32], usize) {
@@ -35,7 +40,10 @@ fn codes(weights: Weights, block: &[u8]) -> ([u8; 32], usize) {
         let byte = block[low + i % 16];
         let nibble = if i < 16 { byte & 15 } else { byte >> 4 };
         let fifth = high.map_or(0, |at| block[at + i / 8] >> (i % 8) & 1);
-        nibble + (fifth << 4) + 128 - centre
+        match weights {
+            Weights::IQ4_NL => NON_LINEAR[usize::from(nibble)] as u8 ^ 128,
+            _ => nibble + (fifth << 4) + 128 - centre,
+        }
     });
     (codes, scales)
 }

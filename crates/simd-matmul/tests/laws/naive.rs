@@ -6,7 +6,7 @@ use simd_matmul::{Grain, Weights};
 /// Where a block has its half-precision scales.
 pub(crate) fn scales(weights: Weights) -> Vec<usize> {
     match weights {
-        Weights::Q4_0 | Weights::Q5_0 | Weights::Q8_0 => vec![0],
+        Weights::Q4_0 | Weights::Q5_0 | Weights::Q8_0 | Weights::IQ4_NL => vec![0],
         Weights::Q6_K => vec![208],
         Weights::F16 => vec![0],
         Weights::BF16 | Weights::F32 => vec![],
@@ -38,6 +38,12 @@ fn weight(weights: Weights, block: &[u8], i: usize) -> f64 {
         Weights::Q4_1 => d(0) * nibble(&block[4..], i) + d(2),
         Weights::Q5_0 => d(0) * (nibble(&block[6..], i) + fifth(&block[2..], i) - 16.0),
         Weights::Q5_1 => d(0) * (nibble(&block[8..], i) + fifth(&block[4..], i)) + d(2),
+        Weights::IQ4_NL => {
+            let values = [
+                -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+            ];
+            d(0) * f64::from(values[nibble(&block[2..], i) as usize])
+        }
         Weights::Q8_0 => d(0) * f64::from(block[2 + i] as i8),
         Weights::Q4_K | Weights::Q5_K => {
             let (scale, minimum) = scale_and_minimum(&block[4..16], i / 32);

@@ -64,10 +64,11 @@ fn kernel(block: BlockType) -> Option<Weights> {
         BlockType::Q5_0 => Weights::Q5_0,
         BlockType::Q5_1 => Weights::Q5_1,
         BlockType::Q8_0 => Weights::Q8_0,
+        BlockType::IQ4_NL => Weights::IQ4_NL,
         BlockType::Q4_K => Weights::Q4_K,
         BlockType::Q5_K => Weights::Q5_K,
         BlockType::Q6_K => Weights::Q6_K,
-        BlockType::Q2_K | BlockType::Q3_K | BlockType::IQ4_NL | BlockType::IQ4_XS | BlockType::MXFP4 => {
+        BlockType::Q2_K | BlockType::Q3_K | BlockType::IQ4_XS | BlockType::MXFP4 => {
             return None;
         }
     })
