@@ -150,11 +150,15 @@ impl<'a> Block<'a> {
     }
 }
 
-/// Puts four columns of a row into a vector of 64 bytes, among the bits that are there.
+/// Puts four columns of a row into a vector of 64 bytes.
+#[inline(always)]
 fn put(codes: &mut [u8], vector: usize, row: usize, four: u32) {
-    let to = &mut codes[64 * vector + 4 * row..][..4];
-    let there = u32::from_le_bytes([to[0], to[1], to[2], to[3]]);
-    to.copy_from_slice(&(there | four).to_le_bytes());
+    if let Some(to) = codes
+        .get_mut(BYTES * vector + 4 * row..)
+        .and_then(<[u8]>::first_chunk_mut)
+    {
+        *to = four.to_le_bytes();
+    }
 }
 
 /// Four bytes of a block.

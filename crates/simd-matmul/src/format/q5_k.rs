@@ -23,15 +23,14 @@ impl Tile for Q5K {
         pack_k_scales(block, row, scales);
         let (fifths, low) = block[16..].split_at(32);
         for part in 0..4 {
+            let mut of_part = [0; 2];
             for quad in 0..8 {
                 put(codes, part * VECTORS + quad, row, four(low, 32 * part + 4 * quad));
                 let fifths = four(fifths, 4 * quad) >> (2 * part) & each(3);
-                put(
-                    codes,
-                    part * VECTORS + 8 + quad / 4,
-                    row,
-                    fifths << (2 * (quad % 4)),
-                );
+                of_part[quad / 4] |= fifths << (2 * (quad % 4));
+            }
+            for (four, fifths) in of_part.into_iter().enumerate() {
+                put(codes, part * VECTORS + 8 + four, row, fifths);
             }
         }
     }

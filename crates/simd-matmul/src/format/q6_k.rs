@@ -28,20 +28,24 @@ impl Tile for Q6K {
         for (part, scale) in parts.iter().enumerate() {
             scales[32 + 16 * part + row] = *scale;
         }
-        for pair in 0..8 {
+        // Put together here, so that each word of the tile is written once.
+        let mut words = [0; 8 * VECTORS];
+        for (pair, words) in words.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
             // The file interleaves four rows of 32 columns in each half.
             let (half, quarter) = (pair / 4, pair % 4);
-            for (second, quad) in [0, 1]
-                .into_iter()
-                .flat_map(|second| (0..4).map(move |quad| (second, quad)))
-            {
-                let i = 16 * second + 4 * quad;
-                let nibbles = four(low, 64 * half + 32 * (quarter % 2) + i) >> (quarter / 2 * 4) & each(15);
-                put(to, pair * VECTORS + quad, row, nibbles << (4 * second));
-                let above = four(high, 32 * half + i) >> (2 * quarter) & each(3);
-                let shift = 4 * (quad % 2) + 2 * second;
-                put(to, pair * VECTORS + 4 + quad / 2, row, above << shift);
+            for second in 0..2 {
+                for quad in 0..4 {
+                    let i = 16 * second + 4 * quad;
+                    let nibbles =
+                        four(low, 64 * half + 32 * (quarter % 2) + i) >> (quarter / 2 * 4) & each(15);
+                    words[quad] |= nibbles << (4 * second);
+                    let above = four(high, 32 * half + i) >> (2 * quarter) & each(3);
+                    words[4 + quad / 2] |= above << (4 * (quad % 2) + 2 * second);
+                }
             }
+        }
+        for (vector, word) in words.into_iter().enumerate() {
+            put(to, vector, row, word);
         }
     }
 
