@@ -147,7 +147,7 @@ impl Level {
         }
         #[cfg(target_arch = "aarch64")]
         {
-            levels[1] = Some(Self::Neon(Neon::new()));
+            levels[1] = Some(Self::Neon(Neon::detect()));
         }
         levels.into_iter().flatten()
     }

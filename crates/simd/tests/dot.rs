@@ -11,6 +11,15 @@ fn ints<V: Dot>(v: V, x: V::I32) -> [f32; LANES] {
     lanes
 }
 
+/// Those of this CPU, and NEON without what only later CPUs have.
+fn levels() -> impl Iterator<Item = Level> {
+    #[cfg(target_arch = "aarch64")]
+    let others = [Level::Neon(simd::Neon::new())];
+    #[cfg(not(target_arch = "aarch64"))]
+    let others = [];
+    Level::available().chain(others)
+}
+
 fn sixteen<T: std::fmt::Debug>(each: impl Strategy<Value = T>) -> impl Strategy<Value = [T; LANES]> {
     prop::array::uniform16(each)
 }
@@ -28,7 +37,7 @@ proptest! {
             let products = (0..4).map(|k| weight(4 * lane + k) * i32::from(activations[k]));
             (start + products.sum::<i32>()) as f32
         };
-        for level in Level::available() {
+        for level in levels() {
             #[inline(always)]
             fn both<V: Dot>(v: V, small: &[u8; BYTES], all: &[u8; BYTES], a: [i8; 4], start: i32) -> [[f32; LANES]; 2] {
                 let sum: i32 = a.iter().map(|&a| i32::from(a)).sum();

@@ -1,4 +1,4 @@
-//! NEON of every aarch64 CPU: products in 16 bits, and pairwise sums.
+//! NEON: the dot product instruction where the CPU has it, else products in 16 bits, and pairwise sums.
 #![allow(unsafe_code, reason = "intrinsics; every aarch64 target has them")]
 #![allow(
     unused_unsafe,
@@ -28,6 +28,27 @@ fn quads(sum: int32x4_t, weights: int8x16_t, activations: int8x16_t) -> int32x4_
     let high = op!(vmull_high_s8(weights, activations));
     let pairs = (op!(vpaddlq_s16(low)), op!(vpaddlq_s16(high)));
     op!(vaddq_s32(sum, vpaddq_s32(pairs.0, pairs.1)))
+}
+
+/// [`quads`] in one instruction, whose intrinsic is not stable.
+///
+/// # Safety
+///
+/// The CPU must have it.
+#[inline(always)]
+unsafe fn quads_at_once(mut sum: int32x4_t, weights: int8x16_t, activations: int8x16_t) -> int32x4_t {
+    // SAFETY: the caller proves that the instruction exists; it reads and writes these registers alone.
+    unsafe {
+        asm!(
+            ".arch_extension dotprod",
+            "sdot {sum:v}.4s, {weights:v}.16b, {activations:v}.16b",
+            sum = inout(vreg) sum,
+            weights = in(vreg) weights,
+            activations = in(vreg) activations,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    sum
 }
 
 impl Dot for Neon {
@@ -88,7 +109,13 @@ impl Dot for Neon {
             activations.map(|x| x as u8)
         ))));
         // Below 128, a weight is the same number with a sign.
-        array::from_fn(|i| quads(sum[i], op!(vreinterpretq_s8_u8(weights[i])), activations))
+        let weights = weights.map(|weights| op!(vreinterpretq_s8_u8(weights)));
+        if self.has_dot_product() {
+            // SAFETY: the value says that the instruction was detected.
+            array::from_fn(|i| unsafe { quads_at_once(sum[i], weights[i], activations) })
+        } else {
+            array::from_fn(|i| quads(sum[i], weights[i], activations))
+        }
     }
     #[inline(always)]
     fn dot_centred(self, sum: Self::I32, weights: Self::Bytes, activations: [i8; 4]) -> Self::I32 {

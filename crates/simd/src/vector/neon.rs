@@ -1,4 +1,4 @@
-//! NEON: four registers of four lanes; part of every aarch64 CPU, so there is nothing to detect.
+//! NEON: four registers of four lanes; part of every aarch64 CPU. The instruction for dot products is looked for.
 #![allow(unsafe_code, reason = "intrinsics; every aarch64 target has them")]
 #![allow(
     unused_unsafe,
@@ -10,15 +10,31 @@ use std::arch::aarch64::*;
 use super::scalar::pack;
 use super::{LANES, ROUND, Vector};
 
-/// The level of every aarch64 CPU.
+/// The level of every aarch64 CPU, and whether this one has an instruction for dot products (ARMv8.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Neon(());
+pub struct Neon {
+    dot_product: bool,
+}
 
 impl Neon {
     /// Needs no detection: the architecture demands NEON.
     #[must_use]
     pub const fn new() -> Self {
-        Self(())
+        Self { dot_product: false }
+    }
+
+    /// Looks at the CPU for what the architecture does not demand.
+    #[must_use]
+    pub fn detect() -> Self {
+        Self {
+            dot_product: std::arch::is_aarch64_feature_detected!("dotprod"),
+        }
+    }
+
+    /// Whether there is an instruction for dot products.
+    #[inline(always)]
+    pub(crate) const fn has_dot_product(self) -> bool {
+        self.dot_product
     }
 }
 
