@@ -251,7 +251,8 @@ fn one_thread(
             turns.push(who.turn(file, 0, sizes)?);
         }
     }
-    let speeds: [(&str, fn(&Figures) -> Option<Spread>, f64); 2] = [
+    type Speed = fn(&Figures) -> Option<Spread>;
+    let speeds: [(&str, Speed, f64); 2] = [
         ("prefill", |figures| figures.prefill_tok_s, 1.8),
         ("decode", |figures| figures.decode_tok_s, 1.25),
     ];

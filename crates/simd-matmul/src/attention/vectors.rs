@@ -115,11 +115,7 @@ impl Vectors for &[[f32; LANES]] {
 
 /// Converts a block once for many queries.
 #[inline(always)]
-pub(super) fn convert<'a, V: Dot, K: Vectors>(
-    v: V,
-    from: K,
-    to: &'a mut [[f32; LANES]],
-) -> &'a [[f32; LANES]] {
+pub(super) fn convert<V: Dot, K: Vectors>(v: V, from: K, to: &mut [[f32; LANES]]) -> &[[f32; LANES]] {
     for (at, to) in to.iter_mut().enumerate() {
         let [x] = from.load::<V, 1>(v, at);
         v.store(x, to);
