@@ -9,7 +9,7 @@ use demo::export::{self, Mix};
 use demo::network::{Network, Shape};
 use demo::vocabulary::{self, Vocabulary};
 use demo::{corpus, rendering};
-use models::{Checkpoint, ModelFactory, OutputRows, Rows, SequenceStep};
+use models::{Checkpoint, Compute, LoadOptions, ModelFactory, OutputRows, Rows, SequenceStep};
 
 const IDS: [u32; 9] = [2026, 300, 301, 17, 2027, 1000, 999, 3, 2027];
 
@@ -93,7 +93,11 @@ fn computed(network: &Network) -> Vec<f32> {
 }
 
 fn loaded(checkpoint: &Checkpoint) -> Vec<f32> {
-    let mut model = ModelFactory::load(checkpoint, Default::default(), &mut |_| {}).expect("the model loads");
+    let options = LoadOptions {
+        compute: Compute::Exact,
+        ..LoadOptions::default()
+    };
+    let mut model = ModelFactory::load(checkpoint, options, &mut |_| {}).expect("the model loads");
     let mut cache = model.new_cache();
     let mut rows = OutputRows::new();
     let step = SequenceStep {

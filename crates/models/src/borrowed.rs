@@ -177,6 +177,7 @@ fn plan_of(
         parameters: sizes.parameters,
         resident_bytes: family.resident_bytes(tensors),
         residence: family.residence(),
+        cache: CacheType::F32,
         cache_bytes_per_position: (entries * size_of::<f32>()) as u64,
     })
 }

@@ -273,6 +273,7 @@ fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<
             (Compute::Fast, Holding::Memory) => Residence::Packed,
             (_, Holding::Memory) => Residence::Decoded,
         },
+        cache,
         cache_bytes_per_position: layout.position_bytes() as u64,
     };
     Ok(Planned {

@@ -82,6 +82,7 @@ fn page(description: &Description) -> String {
         Memory::Planned {
             weights_bytes,
             weights_held,
+            cache_type,
             cache_bytes_per_1000_positions,
         } => {
             page.fact(
@@ -89,7 +90,10 @@ fn page(description: &Description) -> String {
                 &format!("{} ({weights_held})", bytes(*weights_bytes)),
             );
             let cache = bytes(*cache_bytes_per_1000_positions);
-            page.fact("cache in memory", &format!("{cache} per 1,000 positions (f32)"));
+            page.fact(
+                "cache in memory",
+                &format!("{cache} per 1,000 positions ({cache_type})"),
+            );
         }
         Memory::Unusable { error } => page.fact("cannot be run", error),
     }

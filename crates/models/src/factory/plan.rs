@@ -82,6 +82,8 @@ pub struct ModelPlan {
     pub resident_bytes: u64,
     /// What those bytes are.
     pub residence: Residence,
+    /// How caches store their entries.
+    pub cache: CacheType,
     /// Bytes of cache that one position of one sequence takes.
     pub cache_bytes_per_position: u64,
 }

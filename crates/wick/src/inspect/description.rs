@@ -4,7 +4,7 @@
 //! template that cannot be used says why.
 
 use models::{
-    Checkpoint, LoadOptions, ModelError, ModelFactory, Outline, Residence, StoredTensor, Tokenizer,
+    CacheType, Checkpoint, LoadOptions, ModelError, ModelFactory, Outline, Residence, StoredTensor, Tokenizer,
 };
 use providers::ChatTemplate;
 use serde::Serialize;
@@ -74,14 +74,16 @@ pub(super) enum Template {
     Unusable { error: String },
 }
 
-/// Memory that exact arithmetic takes, with a cache in f32.
+/// Memory that the model takes where nothing is said of how it computes.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Memory {
     Planned {
         weights_bytes: u64,
-        /// How the weights are held: `decoded` to f32, `mapped` in their file, or `copied` as stored.
+        /// How the weights are held: `packed` as they are stored, `decoded` to f32, `mapped` in their file, or `copied` as stored.
         weights_held: &'static str,
+        /// `f16` or `f32`.
+        cache_type: &'static str,
         cache_bytes_per_1000_positions: u64,
     },
     Unusable {
@@ -205,6 +207,10 @@ fn memory(checkpoint: &Checkpoint) -> Memory {
                 Residence::Mapped => "mapped",
                 Residence::Copied => "copied",
                 Residence::Packed => "packed",
+            },
+            cache_type: match plan.cache {
+                CacheType::F16 => "f16",
+                CacheType::F32 => "f32",
             },
             cache_bytes_per_1000_positions: plan.cache_bytes_per_position.saturating_mul(1000),
         },

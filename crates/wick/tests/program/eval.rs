@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use models::safetensors::{Element, SafetensorsSet};
-use models::{Checkpoint, LoadOptions, Logits, ModelFactory, Rows, SequenceStep, Special};
+use models::{Checkpoint, Compute, LoadOptions, Logits, ModelFactory, Rows, SequenceStep, Special};
 use serde_json::Value;
 
 use crate::files::Files;
@@ -12,8 +12,11 @@ use crate::process::{Ended, argument, wick};
 /// Logits after every token, from a model that nothing else has touched.
 fn logits(model: &Path, tokens: &[u32]) -> Logits {
     let checkpoint = Checkpoint::open(model).expect("the model opens");
-    let mut model =
-        ModelFactory::load(&checkpoint, LoadOptions::default(), &mut |_| {}).expect("the model loads");
+    let options = LoadOptions {
+        compute: Compute::Exact,
+        ..LoadOptions::default()
+    };
+    let mut model = ModelFactory::load(&checkpoint, options, &mut |_| {}).expect("the model loads");
     let mut cache = model.new_cache();
     let mut logits = Logits::new();
     let step = SequenceStep {

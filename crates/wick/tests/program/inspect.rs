@@ -48,10 +48,10 @@ fn the_facts_of_a_file_are_those_in_its_header() {
         (1..=weights * 4).contains(&plan.resident_bytes),
         "no weight is held twice"
     );
-    // Two layers, two key/value heads of 8 numbers, keys and values, 4 bytes each, 1,000 positions.
+    // Two layers, two key/value heads of 8 numbers, keys and values, 2 bytes each, 1,000 positions.
     assert_eq!(
         facts["memory"]["cache_bytes_per_1000_positions"],
-        2 * 2 * 8 * 2 * 4 * 1000
+        2 * 2 * 8 * 2 * 2 * 1000
     );
 }
 
