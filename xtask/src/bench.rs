@@ -147,7 +147,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let (mut rows, mut reached) = (Vec::new(), Vec::new());
     let has = |suite| options.suite == suite || options.suite == Suite::All;
     if has(Suite::Forward) {
-        let contestants = contestants(options)?;
+        let (contestants, batched) = (contestants(options)?, batched(options)?);
         for subject in subjects::ALL
             .iter()
             .filter(|subject| subject.name().contains(&options.only))

@@ -115,11 +115,11 @@ fn gguf(checkpoint: &Checkpoint, options: LoadOptions) -> Result<&GgufFile, Mode
         let architecture = checkpoint.architecture()?.to_owned();
         Err(ModelError::Unsupported { architecture, what })
     };
-    let (compute, cache) = options.resolved(false);
+    let compute = options.computing(false);
     if compute != Compute::Exact {
         return unsupported("kernels of our own (fast)");
     }
-    if cache != CacheType::F32 {
+    if options.caching(compute) != CacheType::F32 {
         return unsupported("a cache of 16-bit floats");
     }
     match options.weights {

@@ -10,9 +10,10 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use crate::gguf::{GgufFile, TensorInfo};
+use crate::gguf::{GgufFile, TensorInfo, TensorKind};
 use crate::mapping::Mapping;
-use crate::safetensors::{SafetensorInfo, SafetensorsSet};
+use crate::quant::BlockType;
+use crate::safetensors::{Element, SafetensorInfo, SafetensorsSet};
 use crate::settings::Settings;
 use crate::weight::Weight;
 use crate::{ModelError, Tokenizer};
@@ -223,6 +224,22 @@ impl Checkpoint {
                 Weight::check_safetensors(tensors, tensor, tile(config)?)?;
                 Ok(tensor.byte_len())
             }
+        }
+    }
+
+    /// The type of a tensor's blocks; `None` of 8-bit floats, and of types that are not known.
+    pub(crate) fn block(&self, own: &str) -> Option<BlockType> {
+        match &self.source {
+            Source::Gguf(file) => match file.tensor(own)?.kind {
+                TensorKind::Known(block) => Some(block),
+                _ => None,
+            },
+            Source::Safetensors { tensors, .. } => match tensors.tensor(own)?.element {
+                Element::F32 => Some(BlockType::F32),
+                Element::F16 => Some(BlockType::F16),
+                Element::Bf16 => Some(BlockType::BF16),
+                _ => None,
+            },
         }
     }
 

@@ -26,16 +26,15 @@ impl Device {
     }
 }
 
-/// Threads of kernels of our own: as many as the environment says, or as there are cores. Two that share a core's units of
-/// arithmetic would share its speed.
+/// Threads of kernels of our own: as many as the environment says, the fewest where it says two numbers, or as there are
+/// cores. Two threads that share a core's units of arithmetic would share its speed.
 pub(crate) fn kernel_threads(device: Device) -> usize {
-    let threads = device.threads();
     let said = Device::THREADS
         .iter()
-        .any(|name| std::env::var_os(name).is_some());
-    match cores() {
-        Some(cores) if !said => threads.min(cores.max(1)),
-        _ => threads,
+        .filter_map(|name| std::env::var(name).ok()?.parse().ok());
+    match said.filter(|&threads| threads > 0).min() {
+        Some(threads) => threads,
+        None => device.threads().min(cores().unwrap_or(usize::MAX)),
     }
 }
 

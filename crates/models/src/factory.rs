@@ -76,7 +76,7 @@ impl ModelFactory {
         create(checkpoint, options, progress, Known::read(checkpoint)?)
     }
 
-    /// Loads the model in a GGUF file, with a cache of 32-bit floats.
+    /// Loads the model in a GGUF file, with [`LoadOptions`] that ask for nothing.
     ///
     /// # Errors
     ///
@@ -216,7 +216,7 @@ impl Known {
 
 fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<Planned, ModelError> {
     let Device::Cpu = options.device;
-    let (compute, cache) = options.resolved(true);
+    let mut compute = options.computing(true);
     if compute == Compute::Fast && options.weights == HeldWeights::Decoded {
         return Err(ModelError::Unsupported {
             architecture: checkpoint.architecture()?.to_owned(),
@@ -243,11 +243,29 @@ fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<
         parameters,
         decoded,
         always_decoded,
+        packed,
+        without_kernel,
     } = survey.finish(base.layers)?;
     let decoded_bytes = decoded.saturating_mul(size_of::<f32>() as u64);
-    let packed_bytes = stored + always_decoded * size_of::<f32>() as u64;
+    let always = always_decoded * size_of::<f32>() as u64;
+    let (packed_bytes, mapped_bytes) = (packed + always, stored + always);
+    let fitting = match options.weights {
+        HeldWeights::Auto => memory::holding(packed_bytes, 1),
+        HeldWeights::Decoded => Holding::Memory,
+        HeldWeights::Mapped => Holding::Mapped,
+    };
+    if compute == Compute::Fast && without_kernel > 0 && fitting == Holding::Mapped {
+        if options.compute == Compute::Fast {
+            return Err(ModelError::Unsupported {
+                architecture: checkpoint.architecture()?.to_owned(),
+                what: "types of weights that kernels of our own (fast) do not have, other than decoded in memory",
+            });
+        }
+        compute = Compute::Exact;
+    }
+    let cache = options.caching(compute);
     let holding = match (options.weights, compute) {
-        (HeldWeights::Auto, Compute::Fast) => memory::holding(packed_bytes, 1),
+        (HeldWeights::Auto, Compute::Fast) => fitting,
         (HeldWeights::Auto, _) => memory::holding(decoded_bytes, 4),
         (HeldWeights::Decoded, _) => Holding::Memory,
         (HeldWeights::Mapped, _) => Holding::Mapped,
@@ -265,7 +283,8 @@ fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<
         },
         parameters,
         resident_bytes: match (compute, holding) {
-            (Compute::Fast, _) | (_, Holding::Mapped) => packed_bytes,
+            (_, Holding::Mapped) => mapped_bytes,
+            (Compute::Fast, Holding::Memory) => packed_bytes,
             (_, Holding::Memory) => decoded_bytes,
         },
         residence: match (compute, holding) {

@@ -10,7 +10,7 @@
 //!   become the 8-bit codes of Q8_0, Q4_1 and Q5_1 those with a minimum.
 //! * **Integer sums are exact**, and what follows them in `f32` is done in one order: a product has the same bits at every
 //!   [`Level`], on any number of threads, and whatever other rows of activations come with it.
-//! * **Nothing is allocated by a product**, and by quantizing only while rows grow in number.
+//! * **Nothing is allocated by a product** of packed matrices, and by quantizing only while rows grow in number.
 //!
 //! # Example
 //!

@@ -111,6 +111,16 @@ impl Matrix {
         Ok(Self { layout, rows, held })
     }
 
+    /// Bytes that a packed matrix takes in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`MatrixError::Columns`] if `columns` is no multiple of the type's block.
+    pub fn packed_bytes(weights: Weights, rows: usize, columns: usize) -> Result<usize, MatrixError> {
+        let layout = Layout::new(weights, columns)?;
+        Ok(rows.div_ceil(LANES).saturating_mul(layout.bytes))
+    }
+
     /// Rows, which are the numbers of a result.
     #[must_use]
     pub const fn rows(&self) -> usize {
@@ -349,7 +359,7 @@ impl<'a, const N: usize> Products<'a, N> {
         self.len += 1;
     }
 
-    /// Multiplies all of them. Nothing is allocated.
+    /// Multiplies all of them. Nothing is allocated, but by unpacked matrices until the pool has room for the largest tiles.
     ///
     /// # Errors
     ///

@@ -38,7 +38,6 @@ const REGION: u64 = 1 << 32;
 /// Threads that share the work of a region with the one that calls.
 ///
 /// Dropping it ends them.
-#[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
     helpers: Vec<JoinHandle<()>>,
@@ -140,6 +139,14 @@ impl Pool {
     }
 }
 
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("threads", &self.threads())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.end.store(true, SeqCst);
@@ -183,14 +190,6 @@ struct Shared {
 // SAFETY: `job` alone is not `Sync`. It is written by the one thread that holds the turn, while the region is closed and
 // nobody is inside, and read by those who are inside.
 unsafe impl Sync for Shared {}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
-            .field("state", &self.state)
-            .finish_non_exhaustive()
-    }
-}
 
 impl Shared {
     /// Lets helpers in. Only for the thread that has the turn.
@@ -284,12 +283,13 @@ impl Shared {
             for stretch in (thread..threads).chain(0..thread) {
                 let start = job.shares * stretch / threads;
                 let end = job.shares * (stretch + 1) / threads;
-                loop {
-                    let share = start + self.next[stretch].0.fetch_add(1, Relaxed);
-                    if share >= end {
-                        break;
+                let taken = &self.next[stretch].0;
+                // A look first: a stretch that is done is left to those who wait for its line.
+                while taken.load(Relaxed) < end - start {
+                    let share = start + taken.fetch_add(1, Relaxed);
+                    if share < end {
+                        (job.work)(share);
                     }
-                    (job.work)(share);
                 }
             }
         });

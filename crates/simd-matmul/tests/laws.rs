@@ -132,6 +132,8 @@ proptest! {
         let expected = bits(products(Level::best(), 2, &case.matrix(), &case.x));
         prop_assert_eq!(bits(products(Level::best(), 2, &unpacked, &case.x)), expected);
         prop_assert_eq!(unpacked.bytes(), 0);
+        let size = Matrix::packed_bytes(weights, rows, columns).unwrap();
+        prop_assert_eq!(case.matrix().bytes(), size);
     }
 
     #[test]
@@ -143,6 +145,27 @@ proptest! {
             prop_assert_eq!(&bits(products(level, 3, &matrix, &case.x)), &expected, "{}", level);
             for (x, expected) in case.x.chunks(case.columns).zip(expected.chunks(case.rows)) {
                 prop_assert_eq!(&bits(products(level, 1, &matrix, x))[..], expected, "{}", level);
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_of_a_prompt_that_several_threads_share_have_the_bits_that_each_has_alone() {
+    for weights in Weights::ALL {
+        let (rows, columns, batch) = (40, 256, 261);
+        let blocks = blocks(weights, rows * columns / weights.grain().columns(), 9);
+        let matrix = Matrix::pack(&pool(2), weights, rows, columns, &blocks).unwrap();
+        let x: Vec<f32> = (0..batch * columns).map(|i| (i as f32 * 0.13).sin()).collect();
+        let expected = products(Level::scalar(), 1, &matrix, &x);
+        for level in Level::available() {
+            for threads in [1, 2, 5] {
+                let found = products(level, threads, &matrix, &x);
+                let same = found
+                    .iter()
+                    .zip(&expected)
+                    .all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{weights} {level} {threads}");
             }
         }
     }

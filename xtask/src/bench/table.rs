@@ -44,7 +44,7 @@ pub(super) fn rows(empty: Row, outcomes: &[Outcome], limits: &Limits) -> Vec<Row
     let mut rows: Vec<Row> = outcomes.iter().map(|outcome| empty.filled(outcome)).collect();
     rows.extend(best(&empty, &rows));
     for row in rows.iter_mut().filter(|row| row.dense) {
-        // Of what stands before, keys and values are read too, as every engine here keeps them: in 16 bits.
+        // Of what stands before, keys and values are read too, as we and llama.cpp keep them: in 16 bits.
         let read = row.file_bytes + row.depth as u64 * row.position_bytes;
         let bytes = row.decode_tok_s.map(|speed| speed.median * read as f64 / 1e9);
         row.decode_share = bytes.map(|bytes| bytes / limits.read_gb_s.all);

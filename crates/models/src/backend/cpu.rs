@@ -7,7 +7,7 @@
 
 mod attention;
 mod experts;
-mod packed;
+pub(crate) mod packed;
 
 use std::num::NonZero;
 

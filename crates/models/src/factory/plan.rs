@@ -21,15 +21,16 @@ pub struct LoadOptions {
 /// How a forward pass computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Compute {
-    /// [`Compute::Fast`] where there are kernels for it, unless weights are to be [`HeldWeights::Decoded`]; else
-    /// [`Compute::Exact`].
+    /// [`Compute::Fast`] where there are kernels for it, unless weights are to be [`HeldWeights::Decoded`], or are of types that
+    /// no kernel has and would not fit into memory as f32; else [`Compute::Exact`].
     #[default]
     Auto,
     /// Weights decoded to f32, multiplied with activations as they are: the reference.
     Exact,
     /// Weights packed as they are stored, multiplied with activations of 8 bits where they are quantized. A row's result has
-    /// the same bits in any company. Refused beside weights that are to be [`HeldWeights::Decoded`], and for a borrowed
-    /// architecture.
+    /// the same bits in any company. Types that no kernel has are packed as f32. Refused beside weights that are to be
+    /// [`HeldWeights::Decoded`], for types without a kernel that would not fit into memory or are to be
+    /// [`HeldWeights::Mapped`], and for a borrowed architecture.
     Fast,
 }
 
@@ -46,18 +47,21 @@ pub enum HeldWeights {
 }
 
 impl LoadOptions {
-    /// How to compute, and how caches store their entries, with kernels of our own or without.
-    pub(crate) fn resolved(&self, kernels: bool) -> (Compute, CacheType) {
-        let compute = match self.compute {
+    /// How to compute, with kernels of our own or without.
+    pub(crate) fn computing(&self, kernels: bool) -> Compute {
+        match self.compute {
             Compute::Auto if kernels && self.weights != HeldWeights::Decoded => Compute::Fast,
             Compute::Auto => Compute::Exact,
             compute => compute,
-        };
-        let fitting = match compute {
+        }
+    }
+
+    /// How caches store their entries beside this way to compute.
+    pub(crate) fn caching(&self, compute: Compute) -> CacheType {
+        self.cache.unwrap_or(match compute {
             Compute::Fast => CacheType::F16,
             Compute::Auto | Compute::Exact => CacheType::F32,
-        };
-        (compute, self.cache.unwrap_or(fitting))
+        })
     }
 }
 

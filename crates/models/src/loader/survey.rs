@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{KeyValue, KeyValueShape, Loader, Parts, StackShape, key_value_names};
 use crate::ModelError;
+use crate::backend::cpu::packed;
 use crate::checkpoint::Checkpoint;
 
 /// Compares what an architecture asks for with what a file has, and adds up sizes.
@@ -26,6 +27,10 @@ pub(crate) struct Sizes {
     pub decoded: u64,
     /// Of these, weights that are decoded even where the others stay in their file.
     pub always_decoded: u64,
+    /// Bytes in memory where matrices are packed for kernels, embedding rows in their file counted as they are stored.
+    pub packed: u64,
+    /// Weights of types that no kernel multiplies, which are packed as f32.
+    pub without_kernel: u64,
 }
 
 impl<'f> Survey<'f> {
@@ -72,7 +77,17 @@ impl<'f> Survey<'f> {
                 .push(format!("{own} {found:?} instead of {shape:?}")),
             Some(_) => {
                 let weights: u64 = shape.iter().map(|&n| n as u64).product();
-                self.sizes.stored += self.checkpoint.check(&own)?;
+                let stored = self.checkpoint.check(&own)?;
+                self.sizes.stored += stored;
+                self.sizes.packed += match shape {
+                    _ if !decoded => stored,
+                    [outer @ .., rows, columns] => {
+                        let (bytes, kernel) = packed::size(self.checkpoint.block(&own), *rows, *columns);
+                        self.sizes.without_kernel += if kernel { 0 } else { weights };
+                        bytes * outer.iter().product::<usize>() as u64
+                    }
+                    _ => weights * size_of::<f32>() as u64,
+                };
                 self.sizes.parameters += if self.asked.contains(&own) { 0 } else { weights };
                 self.sizes.decoded += if decoded { weights } else { 0 };
             }

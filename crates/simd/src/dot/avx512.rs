@@ -10,6 +10,7 @@ use std::arch::x86_64::*;
 
 use super::{BYTES, Dot, Halves};
 use crate::vector::{Avx512, LANES};
+use runs::Sums;
 
 /// One intrinsic call.
 macro_rules! op {
@@ -19,11 +20,11 @@ macro_rules! op {
     }};
 }
 
-/// References to the arrays of two tiles and four rows that these are, if that is what `M` and `N` say.
+/// What a run works on, by the types that it has where `M` is 4 and `N` is 2.
 macro_rules! two_by_four {
-    ($($x:expr),*) => {
-        // SAFETY: `M` is 4 and `N` is 2: these are the types that the arrays have, and the references are used this once.
-        unsafe { ($(std::ptr::read((&raw const $x).cast())),*) }
+    ($($x:expr => $type:ty),*) => {
+        // SAFETY: `M` is 4 and `N` is 2, which makes each type of an argument the one beside it; it is used this once.
+        unsafe { ($(std::ptr::read((&raw const $x).cast::<$type>())),*) }
     };
 }
 
@@ -119,7 +120,9 @@ impl Dot for Avx512 {
         activations: &[[[i8; 4]; M]; 8],
     ) {
         if M == 4 && N == 2 {
-            let (sums, codes, activations) = two_by_four!(sums, codes, activations);
+            let (sums, codes, activations) = two_by_four!(
+                sums => &mut Sums, codes => [&[[u8; BYTES]; 8]; 2], activations => &[[[i8; 4]; 4]; 8]
+            );
             op!(runs::of_bytes(sums, codes, activations));
         } else {
             super::run_of_bytes(self, sums, codes, activations);
@@ -133,7 +136,9 @@ impl Dot for Avx512 {
         activations: [&[[[i8; 4]; M]; 8]; 2],
     ) {
         if M == 4 && N == 2 {
-            let (sums, codes, activations) = two_by_four!(sums, codes, activations);
+            let (sums, codes, activations) = two_by_four!(
+                sums => [&mut Sums; 2], codes => [&[[u8; BYTES]; 8]; 2], activations => [&[[[i8; 4]; 4]; 8]; 2]
+            );
             op!(runs::of_nibbles(sums, codes, activations));
         } else {
             super::run_of_nibbles(self, sums, codes, activations);
@@ -147,7 +152,9 @@ impl Dot for Avx512 {
         activations: [&[[[i8; 4]; M]; 8]; 2],
     ) {
         if M == 4 && N == 2 {
-            let (sums, codes, activations) = two_by_four!(sums, codes, activations);
+            let (sums, codes, activations) = two_by_four!(
+                sums => [&mut Sums; 2], codes => [&[[u8; BYTES]; 10]; 2], activations => [&[[[i8; 4]; 4]; 8]; 2]
+            );
             op!(runs::of_five_bits(sums, codes, activations));
         } else {
             super::run_of_five_bits(self, sums, codes, activations);
@@ -161,7 +168,9 @@ impl Dot for Avx512 {
         activations: [&[[[i8; 4]; M]; 4]; 2],
     ) {
         if M == 4 && N == 2 {
-            let (sums, codes, activations) = two_by_four!(sums, codes, activations);
+            let (sums, codes, activations) = two_by_four!(
+                sums => [&mut Sums; 2], codes => [&[[u8; BYTES]; 6]; 2], activations => [&[[[i8; 4]; 4]; 4]; 2]
+            );
             op!(runs::of_six_bits(sums, codes, activations));
         } else {
             super::run_of_six_bits(self, sums, codes, activations);

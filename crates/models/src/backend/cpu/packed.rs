@@ -36,6 +36,14 @@ pub(super) fn matrix(pool: &Pool, weight: &Weight, holding: Holding) -> Result<M
     }
 }
 
+/// Bytes of a matrix in memory, and whether a kernel multiplies its type.
+pub(crate) fn size(block: Option<BlockType>, rows: usize, columns: usize) -> (u64, bool) {
+    let weights = block.and_then(kernel);
+    let packed = Matrix::packed_bytes(weights.unwrap_or(Weights::F32), rows, columns);
+    // What has no whole blocks is an error when it is read.
+    (packed.unwrap_or_default() as u64, weights.is_some())
+}
+
 impl Blocks for Weight {
     fn bytes(&self) -> &[u8] {
         self.stored()

@@ -9,7 +9,7 @@ use std::arch::x86_64::*;
 use super::super::{AHEAD, BYTES};
 
 /// Sums of two tiles and four rows.
-type Sums = [[__m512i; 4]; 2];
+pub(super) type Sums = [[__m512i; 4]; 2];
 
 /// Four columns: decodes the two tiles' weights into `a` and `b`, and multiplies.
 macro_rules! quad {
