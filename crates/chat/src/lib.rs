@@ -37,6 +37,7 @@
 //!   turn and never edited.
 //! * **A partial answer is never kept as if it were complete**, and no message of the user is lost: see
 //!   [`Answer`].
+//! * **What outlasts a chat is written by [`memory`] alone.**
 
 #![forbid(unsafe_code)]
 
@@ -45,6 +46,7 @@ mod chat;
 mod conversation;
 mod error;
 mod role;
+pub mod memory;
 
 pub use answer::{Answer, Event};
 pub use chat::Chat;

@@ -1,0 +1,534 @@
+//! A memory in one file of SQLite.
+//!
+//! A writer holds the file for the length of one transaction, and others wait; readers never wait (write-ahead log). A
+//! process that is killed leaves transactions whole. Texts are indexed for recall by triggers, so that index and tables
+//! cannot part.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
+
+use super::query::any_word;
+use super::{ConversationId, Fact, FactId, KeptTurn, Memory, MemoryError, Origin, Outline, Recalled};
+
+/// Says in a file's header that it is ours: "wick".
+const APPLICATION: i64 = 0x7769_636b;
+/// How long a writer waits for another one.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// After so many days, what is recalled counts for half as much more than what is ancient.
+const HALF_LIFE_DAYS: f64 = 30.0;
+/// Candidates that are looked at for each that is asked for.
+const CANDIDATES: usize = 8;
+
+/// Each brings a file from one format to the next.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE conversations (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        title TEXT NOT NULL,
+        updated INTEGER NOT NULL
+    );
+    CREATE TABLE turns (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        conversation INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        said TEXT NOT NULL,
+        answered TEXT NOT NULL,
+        -- What has no place of its own, as JSON.
+        rest TEXT NOT NULL,
+        kept INTEGER NOT NULL,
+        UNIQUE (conversation, number)
+    );
+    CREATE TABLE facts (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        fact TEXT NOT NULL UNIQUE,
+        kept INTEGER NOT NULL
+    );
+    CREATE VIRTUAL TABLE turns_index USING fts5 (
+        said, answered, content = 'turns', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
+    );
+    CREATE VIRTUAL TABLE facts_index USING fts5 (
+        fact, content = 'facts', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
+    );
+    CREATE TRIGGER turns_added AFTER INSERT ON turns BEGIN
+        INSERT INTO turns_index (rowid, said, answered) VALUES (new.id, new.said, new.answered);
+    END;
+    CREATE TRIGGER turns_deleted AFTER DELETE ON turns BEGIN
+        INSERT INTO turns_index (turns_index, rowid, said, answered)
+        VALUES ('delete', old.id, old.said, old.answered);
+    END;
+    CREATE TRIGGER facts_added AFTER INSERT ON facts BEGIN
+        INSERT INTO facts_index (rowid, fact) VALUES (new.id, new.fact);
+    END;
+    CREATE TRIGGER facts_deleted AFTER DELETE ON facts BEGIN
+        INSERT INTO facts_index (facts_index, rowid, fact) VALUES ('delete', old.id, old.fact);
+    END;
+"];
+
+/// A file of conversations and facts.
+#[derive(Debug)]
+pub struct Archive {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl Archive {
+    /// Opens a file, or makes it with its folder.
+    ///
+    /// # Errors
+    ///
+    /// * [`MemoryError::Unreadable`] of a file that is damaged or something else; nothing is written to it.
+    /// * [`MemoryError::Later`] of a format that is not known yet.
+    /// * [`MemoryError::Folder`], [`MemoryError::Store`] of what the system refuses.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, MemoryError> {
+        let path = path.into();
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|source| MemoryError::Folder {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        let at = At(&path);
+        let mut connection = Connection::open(&path).map_err(|error| at.failed(error))?;
+        connection
+            .busy_timeout(PATIENCE)
+            .map_err(|error| at.failed(error))?;
+        at.prepare(&mut connection)?;
+        Ok(Self {
+            path,
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the whole file and compares tables with their indices.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::Unreadable`] names what does not fit.
+    pub fn check(&self) -> Result<(), MemoryError> {
+        let found: String =
+            self.read(|connection| connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)))?;
+        let indices = self.write(|transaction| {
+            transaction.execute(
+                "INSERT INTO turns_index (turns_index) VALUES ('integrity-check')",
+                [],
+            )?;
+            transaction.execute(
+                "INSERT INTO facts_index (facts_index) VALUES ('integrity-check')",
+                [],
+            )?;
+            Ok(())
+        });
+        match (found.as_str(), indices) {
+            ("ok", result) => result,
+            (reason, _) => Err(MemoryError::Unreadable {
+                path: self.path.clone(),
+                reason: reason.to_owned(),
+            }),
+        }
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic amid a transaction rolled it back.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, MemoryError> {
+        read(&self.connection()).map_err(|error| At(&self.path).failed(error))
+    }
+
+    fn write<T>(
+        &self,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, MemoryError> {
+        let mut connection = self.connection();
+        let result = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|transaction| {
+                let value = write(&transaction)?;
+                transaction.commit()?;
+                Ok(value)
+            });
+        result.map_err(|error| At(&self.path).failed(error))
+    }
+
+    /// [`Archive::write`] of something about a conversation that has to be there.
+    fn write_to<T>(
+        &self,
+        id: ConversationId,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, MemoryError> {
+        let written = self.write(|transaction| {
+            if exists(transaction, id)? {
+                write(transaction).map(Some)
+            } else {
+                Ok(None)
+            }
+        })?;
+        written.ok_or(MemoryError::NoConversation { id })
+    }
+}
+
+/// A file that something is done to.
+struct At<'a>(&'a Path);
+
+impl At<'_> {
+    /// Looks at what the file is, and brings it to the format of today.
+    fn prepare(&self, connection: &mut Connection) -> Result<(), MemoryError> {
+        let number = |connection: &Connection, name: &str| -> Result<i64, MemoryError> {
+            connection
+                .pragma_query_value(None, name, |row| row.get(0))
+                .map_err(|error| self.failed(error))
+        };
+        // The first look reads the header: a file that is none of SQLite's is found here.
+        let tables: i64 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(|error| self.failed(error))?;
+        if tables > 0 && number(connection, "application_id")? != APPLICATION {
+            return Err(MemoryError::Unreadable {
+                path: self.0.to_owned(),
+                reason: "it is a database of another program".to_owned(),
+            });
+        }
+        let known = MIGRATIONS.len() as i64;
+        let found = number(connection, "user_version")?;
+        if found > known {
+            let path = self.0.to_owned();
+            return Err(MemoryError::Later { path, found, known });
+        }
+        let mut prepared = || -> rusqlite::Result<()> {
+            connection.pragma_update(None, "journal_mode", "wal")?;
+            connection.pragma_update(None, "synchronous", "normal")?;
+            connection.pragma_update(None, "foreign_keys", true)?;
+            // What is deleted is overwritten.
+            connection.pragma_update(None, "secure_delete", true)?;
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            // Another process may have been faster.
+            let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or_default()) {
+                transaction.execute_batch(migration)?;
+            }
+            transaction.pragma_update(None, "application_id", APPLICATION)?;
+            transaction.pragma_update(None, "user_version", known)?;
+            transaction.commit()
+        };
+        prepared().map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> MemoryError {
+        let path = self.0.to_owned();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => MemoryError::Unreadable {
+                path,
+                reason: error.to_string(),
+            },
+            _ => MemoryError::Store {
+                path,
+                source: error.into(),
+            },
+        }
+    }
+}
+
+fn exists(connection: &Connection, id: ConversationId) -> rusqlite::Result<bool> {
+    connection
+        .query_row("SELECT 1 FROM conversations WHERE id = ?1", [id.0], |_| Ok(()))
+        .optional()
+        .map(|found| found.is_some())
+}
+
+fn turns_of(connection: &Connection, id: ConversationId) -> rusqlite::Result<usize> {
+    connection.query_row(
+        "SELECT count(*) FROM turns WHERE conversation = ?1",
+        [id.0],
+        |row| count(row, 0),
+    )
+}
+
+fn count(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<usize> {
+    let count: i64 = row.get(column)?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
+fn touch(connection: &Connection, id: ConversationId) -> rusqlite::Result<()> {
+    connection.execute(
+        "UPDATE conversations SET updated = ?2 WHERE id = ?1",
+        params![id.0, now()],
+    )?;
+    Ok(())
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn time(milliseconds: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default())
+}
+
+/// What of a turn has no column of its own.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Rest {
+    reasoning: String,
+    between: Vec<engine::Message>,
+    interrupted: bool,
+}
+
+fn insert_turn(
+    connection: &Connection,
+    id: ConversationId,
+    number: usize,
+    turn: &KeptTurn,
+) -> rusqlite::Result<()> {
+    let rest = Rest {
+        reasoning: turn.reasoning.clone(),
+        between: turn.between.clone(),
+        interrupted: turn.interrupted,
+    };
+    let rest = serde_json::to_string(&rest)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    connection.execute(
+        "INSERT INTO turns (conversation, number, said, answered, rest, kept) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![id.0, number as i64, turn.user, turn.answer, rest, now()],
+    )?;
+    Ok(())
+}
+
+impl Memory for Archive {
+    fn begin(&self, title: &str) -> Result<ConversationId, MemoryError> {
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT INTO conversations (title, updated) VALUES (?1, ?2)",
+                params![title, now()],
+            )?;
+            Ok(ConversationId(transaction.last_insert_rowid()))
+        })
+    }
+
+    fn append(&self, id: ConversationId, number: usize, turn: &KeptTurn) -> Result<(), MemoryError> {
+        let found = self.write_to(id, |transaction| {
+            let found = turns_of(transaction, id)?;
+            if found == number {
+                insert_turn(transaction, id, number, turn)?;
+                touch(transaction, id)?;
+            }
+            Ok(found)
+        })?;
+        if found == number {
+            Ok(())
+        } else {
+            Err(MemoryError::TurnNumber { id, number, found })
+        }
+    }
+
+    fn truncate(&self, id: ConversationId, turns: usize) -> Result<(), MemoryError> {
+        self.write_to(id, |transaction| {
+            transaction.execute(
+                "DELETE FROM turns WHERE conversation = ?1 AND number >= ?2",
+                params![id.0, turns as i64],
+            )?;
+            touch(transaction, id)
+        })
+    }
+
+    fn turns(&self, id: ConversationId) -> Result<Vec<KeptTurn>, MemoryError> {
+        let turns = self.read(|connection| {
+            if !exists(connection, id)? {
+                return Ok(None);
+            }
+            let mut statement = connection.prepare_cached(
+                "SELECT said, answered, rest FROM turns WHERE conversation = ?1 ORDER BY number",
+            )?;
+            let turns = statement.query_map([id.0], |row| {
+                let rest: String = row.get(2)?;
+                let rest: Rest = serde_json::from_str(&rest).map_err(|error| {
+                    rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
+                })?;
+                Ok(KeptTurn {
+                    user: row.get(0)?,
+                    answer: row.get(1)?,
+                    reasoning: rest.reasoning,
+                    between: rest.between,
+                    interrupted: rest.interrupted,
+                })
+            })?;
+            turns.collect::<rusqlite::Result<_>>().map(Some)
+        })?;
+        turns.ok_or(MemoryError::NoConversation { id })
+    }
+
+    fn conversations(&self) -> Result<Vec<Outline>, MemoryError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT id, title, updated, (SELECT count(*) FROM turns WHERE conversation = conversations.id)
+                 FROM conversations ORDER BY updated DESC, id DESC",
+            )?;
+            let outlines = statement.query_map([], |row| {
+                Ok(Outline {
+                    id: ConversationId(row.get(0)?),
+                    title: row.get(1)?,
+                    updated: time(row.get(2)?),
+                    turns: count(row, 3)?,
+                })
+            })?;
+            outlines.collect()
+        })
+    }
+
+    fn rename(&self, id: ConversationId, title: &str) -> Result<(), MemoryError> {
+        self.write_to(id, |transaction| {
+            transaction.execute(
+                "UPDATE conversations SET title = ?2 WHERE id = ?1",
+                params![id.0, title],
+            )?;
+            Ok(())
+        })
+    }
+
+    fn branch(&self, id: ConversationId, turns: usize, title: &str) -> Result<ConversationId, MemoryError> {
+        self.write_to(id, |transaction| {
+            transaction.execute(
+                "INSERT INTO conversations (title, updated) VALUES (?1, ?2)",
+                params![title, now()],
+            )?;
+            let new = ConversationId(transaction.last_insert_rowid());
+            transaction.execute(
+                "INSERT INTO turns (conversation, number, said, answered, rest, kept)
+                 SELECT ?1, number, said, answered, rest, kept FROM turns
+                 WHERE conversation = ?2 AND number < ?3 ORDER BY number",
+                params![new.0, id.0, turns as i64],
+            )?;
+            Ok(new)
+        })
+    }
+
+    fn delete(&self, id: ConversationId) -> Result<bool, MemoryError> {
+        self.write(|transaction| {
+            // Cascades run no triggers for each row unless the rows are deleted by name.
+            transaction.execute("DELETE FROM turns WHERE conversation = ?1", [id.0])?;
+            Ok(transaction.execute("DELETE FROM conversations WHERE id = ?1", [id.0])? > 0)
+        })
+    }
+
+    fn remember(&self, fact: &str) -> Result<FactId, MemoryError> {
+        let fact = fact.trim();
+        if fact.is_empty() {
+            return Err(MemoryError::EmptyFact);
+        }
+        self.write(|transaction| {
+            transaction.query_row(
+                "INSERT INTO facts (fact, kept) VALUES (?1, ?2)
+                 ON CONFLICT (fact) DO UPDATE SET kept = excluded.kept RETURNING id",
+                params![fact, now()],
+                |row| row.get(0).map(FactId),
+            )
+        })
+    }
+
+    fn facts(&self) -> Result<Vec<Fact>, MemoryError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT id, fact, kept FROM facts ORDER BY kept DESC, id DESC")?;
+            let facts = statement.query_map([], |row| {
+                Ok(Fact {
+                    id: FactId(row.get(0)?),
+                    text: row.get(1)?,
+                    created: time(row.get(2)?),
+                })
+            })?;
+            facts.collect()
+        })
+    }
+
+    fn forget(&self, id: FactId) -> Result<bool, MemoryError> {
+        self.write(|transaction| Ok(transaction.execute("DELETE FROM facts WHERE id = ?1", [id.0])? > 0))
+    }
+
+    fn recall(
+        &self,
+        text: &str,
+        limit: usize,
+        except: Option<ConversationId>,
+    ) -> Result<Vec<Recalled>, MemoryError> {
+        let Some(query) = any_word(text) else {
+            return Ok(Vec::new());
+        };
+        let candidates = limit.saturating_mul(CANDIDATES) as i64;
+        let mut found = self.read(|connection| {
+            let mut found = Vec::new();
+            let mut statement = connection.prepare_cached(
+                "SELECT facts.id, facts.fact, facts.kept, facts_index.rank
+                 FROM facts_index JOIN facts ON facts.id = facts_index.rowid
+                 WHERE facts_index MATCH ?1 ORDER BY facts_index.rank LIMIT ?2",
+            )?;
+            let facts = statement.query_map(params![query, candidates], |row| {
+                Ok(recalled(
+                    Origin::Fact(FactId(row.get(0)?)),
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get(3)?,
+                ))
+            })?;
+            for fact in facts {
+                found.push(fact?);
+            }
+            let mut statement = connection.prepare_cached(
+                "SELECT turns.conversation, turns.number, turns.said, turns.answered, turns.kept, turns_index.rank
+                 FROM turns_index JOIN turns ON turns.id = turns_index.rowid
+                 WHERE turns_index MATCH ?1 AND turns.conversation IS NOT ?3
+                 ORDER BY turns_index.rank LIMIT ?2",
+            )?;
+            let turns = statement.query_map(params![query, candidates, except.map(|id| id.0)], |row| {
+                let (said, answered): (String, String) = (row.get(2)?, row.get(3)?);
+                Ok(recalled(
+                    Origin::Turn(ConversationId(row.get(0)?), count(row, 1)?),
+                    format!("{said}\n{answered}"),
+                    row.get(4)?,
+                    row.get(5)?,
+                ))
+            })?;
+            for turn in turns {
+                found.push(turn?);
+            }
+            Ok(found)
+        })?;
+        found.sort_by(|a, b| b.score.total_cmp(&a.score));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn clear(&self) -> Result<(), MemoryError> {
+        self.write(|transaction| {
+            for table in ["turns", "conversations", "facts"] {
+                transaction.execute(&format!("DELETE FROM {table}"), [])?;
+            }
+            for index in ["turns_index", "facts_index"] {
+                transaction.execute(&format!("INSERT INTO {index} ({index}) VALUES ('rebuild')"), [])?;
+            }
+            Ok(())
+        })?;
+        // The log and free pages still hold what was deleted.
+        self.read(|connection| connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);"))
+    }
+}
+
+/// * `rank`: of the index, which is below zero: the better, the lower.
+fn recalled(origin: Origin, text: String, kept: i64, rank: f64) -> Recalled {
+    let days = (now() - kept).max(0) as f64 / 86_400_000.0;
+    let recent = 0.5 + 0.5 * (-days / HALF_LIFE_DAYS).exp2();
+    Recalled {
+        origin,
+        text,
+        kept: time(kept),
+        score: -rank * recent,
+    }
+}
