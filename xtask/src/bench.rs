@@ -164,12 +164,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         if subjects::SERVED.name().contains(&options.only) {
             eprintln!("several sequences, one thread, memory and start");
             let file = subjects::SERVED.file()?;
-            reached.extend(reach::more(
-                &contestants,
-                batched(options)?.as_deref(),
-                &file,
-                sizes,
-            )?);
+            reached.extend(reach::more(&contestants, batched.as_deref(), &file, sizes)?);
         }
     }
     let timings = if has(Suite::Sampling) {
