@@ -153,6 +153,27 @@ fn facts_and_turns_are_recalled_by_their_words_the_recent_ones_first() {
 }
 
 #[test]
+fn of_what_fits_as_well_the_newer_is_better() {
+    let folder = Folder::new();
+    let archive = folder.archive();
+    let facts = ["likes red tea", "likes green tea"].map(|fact| archive.remember(fact).unwrap());
+    for old in facts {
+        // As if a year had passed for one of them.
+        let connection = rusqlite::Connection::open(folder.file()).unwrap();
+        let year: i64 = 365 * 86_400_000;
+        connection
+            .execute("UPDATE facts SET kept = kept - ?1 WHERE id = ?2", (year, old.0))
+            .unwrap();
+        let found = archive.recall("tea", 2, None).unwrap();
+        assert_ne!(found[0].origin, Origin::Fact(old));
+        assert!(found[0].score > 1.5 * found[1].score, "{found:?}");
+        connection
+            .execute("UPDATE facts SET kept = kept + ?1 WHERE id = ?2", (year, old.0))
+            .unwrap();
+    }
+}
+
+#[test]
 fn a_fact_stands_once_and_can_be_forgotten() {
     let folder = Folder::new();
     let archive = folder.archive();

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use file::SeededFile;
 use models::synth::{self, Shape};
 use models::{
-    BlockType, CacheType, Checkpoint, Compute, HeldWeights, KvCache, LoadOptions, Logits, Model,
-    ModelFactory, Rows, SequenceStep,
+    BlockType, CacheType, Checkpoint, Compute, HeldWeights, KvCache, LoadOptions, Logits, Model, ModelError,
+    ModelFactory, Residence, Rows, SequenceStep,
 };
 
 /// Mapped and decoded weights are the same numbers; only the order of a product's sums may differ.
@@ -40,7 +40,12 @@ fn checkpoint(shape: Shape, test: &str) -> Checkpoint {
 
 /// A Llama wide enough for super-blocks, with the mix of types that is called Q4_K_M.
 fn mixed() -> Checkpoint {
-    use BlockType::{F32, Q4_K, Q6_K};
+    of_types(BlockType::Q4_K, BlockType::Q6_K, "mixed")
+}
+
+/// A Llama wide enough for super-blocks of two types.
+fn of_types(most: BlockType, some: BlockType, test: &str) -> Checkpoint {
+    use BlockType::F32;
     let (vocab, hidden, intermediate) = (300, 256, 512);
     let mut file = SeededFile::new("llama", 9);
     file.set("block_count", 2u32)
@@ -50,22 +55,22 @@ fn mixed() -> Checkpoint {
         .set("attention.head_count", 4u32)
         .set("attention.head_count_kv", 2u32)
         .set("attention.layer_norm_rms_epsilon", 1e-5f32)
-        .tensor("token_embd.weight", &[vocab, hidden], Q4_K)
+        .tensor("token_embd.weight", &[vocab, hidden], most)
         .tensor("output_norm.weight", &[hidden], F32)
-        .tensor("output.weight", &[vocab, hidden], Q6_K);
+        .tensor("output.weight", &[vocab, hidden], some);
     for layer in 0..2 {
         let name = |tensor: &str| format!("blk.{layer}.{tensor}.weight");
         file.tensor(&name("attn_norm"), &[hidden], F32)
-            .tensor(&name("attn_q"), &[hidden, hidden], Q4_K)
-            .tensor(&name("attn_k"), &[hidden / 2, hidden], Q4_K)
-            .tensor(&name("attn_v"), &[hidden / 2, hidden], Q6_K)
-            .tensor(&name("attn_output"), &[hidden, hidden], Q4_K)
+            .tensor(&name("attn_q"), &[hidden, hidden], most)
+            .tensor(&name("attn_k"), &[hidden / 2, hidden], most)
+            .tensor(&name("attn_v"), &[hidden / 2, hidden], some)
+            .tensor(&name("attn_output"), &[hidden, hidden], most)
             .tensor(&name("ffn_norm"), &[hidden], F32)
-            .tensor(&name("ffn_gate"), &[intermediate, hidden], Q4_K)
-            .tensor(&name("ffn_up"), &[intermediate, hidden], Q4_K)
-            .tensor(&name("ffn_down"), &[hidden, intermediate], Q6_K);
+            .tensor(&name("ffn_gate"), &[intermediate, hidden], most)
+            .tensor(&name("ffn_up"), &[intermediate, hidden], most)
+            .tensor(&name("ffn_down"), &[hidden, intermediate], some);
     }
-    Checkpoint::open(file.write("mixed")).unwrap()
+    Checkpoint::open(file.write(test)).unwrap()
 }
 
 fn load(checkpoint: &Checkpoint, options: LoadOptions) -> Box<dyn Model> {
@@ -151,6 +156,53 @@ fn a_plan_tells_the_memory_of_each_way_to_hold_weights() {
         .unwrap()
         .parameters;
     assert_eq!(resident(HeldWeights::Decoded), 4 * weights);
+}
+
+#[test]
+fn types_without_a_kernel_stay_in_their_file_in_exact_arithmetic_alone() {
+    let checkpoint = of_types(BlockType::Q3_K, BlockType::Q4_K, "no-kernel");
+    let options = |compute, weights| LoadOptions {
+        compute,
+        weights,
+        ..LoadOptions::default()
+    };
+    let plan = |options| ModelFactory::plan(&checkpoint, options);
+    let auto = plan(options(Compute::Auto, HeldWeights::Mapped)).unwrap();
+    let exact = plan(options(Compute::Exact, HeldWeights::Mapped)).unwrap();
+    assert_eq!(auto, exact);
+    assert_eq!((auto.residence, auto.cache), (Residence::Mapped, CacheType::F32));
+    let refused = plan(options(Compute::Fast, HeldWeights::Mapped)).unwrap_err();
+    assert!(matches!(refused, ModelError::Unsupported { .. }), "{refused}");
+    let packed = plan(options(Compute::Fast, HeldWeights::Auto)).unwrap();
+    assert_eq!(packed.residence, Residence::Packed);
+    // Four bytes for each weight of queries, outputs, keys, gates and the other halves of them, in two layers.
+    let without_kernel = 2 * (2 * 256 * 256 + 128 * 256 + 2 * 512 * 256);
+    assert!(packed.resident_bytes > 4 * without_kernel, "{packed:?}");
+
+    let logits = [Compute::Auto, Compute::Exact].map(|compute| {
+        let mut model = load(&checkpoint, options(compute, HeldWeights::Mapped));
+        let mut cache = model.new_cache();
+        feed(&mut *model, &mut cache, &[1, 2, 3, 4])
+    });
+    assert!(distance(&logits[0], &logits[1]) <= SAME_WEIGHTS);
+}
+
+#[test]
+fn a_plan_counts_what_tiles_take_and_not_what_the_file_has() {
+    let checkpoint = of_types(BlockType::Q4_0, BlockType::Q8_0, "tiles");
+    let plan = ModelFactory::plan(&checkpoint, LoadOptions::default()).unwrap();
+    let stored: u64 = checkpoint.stored().iter().filter_map(|tensor| tensor.bytes).sum();
+    // Codes of four bits become bytes; the table stays as it is.
+    assert!(
+        plan.resident_bytes * 10 > stored * 14,
+        "{} of {stored}",
+        plan.resident_bytes
+    );
+    assert!(
+        plan.resident_bytes < 2 * stored,
+        "{} of {stored}",
+        plan.resident_bytes
+    );
 }
 
 #[test]

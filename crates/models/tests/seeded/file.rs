@@ -86,6 +86,8 @@ impl SeededFile {
         match kind {
             BlockType::F16 => half(0, 0.15 * self.next_signed()),
             BlockType::Q8_0 => half(0, 1.2e-3),
+            BlockType::Q4_0 => half(0, 2e-2),
+            BlockType::Q3_K => half(kind.block_bytes() - 2, 1e-3),
             BlockType::IQ4_NL => half(0, 1.2e-3),
             BlockType::Q4_K => {
                 half(0, 2e-4);
