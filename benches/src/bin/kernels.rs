@@ -1,7 +1,8 @@
-//! Prints how fast packed matrices are multiplied, one line of JSON for each type of weights; `kernels T` takes T threads.
+//! Prints how fast packed matrices are multiplied, one line of JSON for each type of weights; `kernels T` takes T threads,
+//! `kernels T C` matrices of C columns.
 //!
-//! One row of activations meets a matrix that no cache holds, which is decoding; 8 and 512 rows meet one that fits, which is
-//! what a batch and a prompt ask for. All of it on one thread, the first on all of them too.
+//! One row of activations meets a matrix that no cache holds, which is decoding; 8, 85 and 512 rows meet one that fits, which is
+//! what a batch, an expert and a prompt ask for. All of it on one thread, one row and 512 on all of them too.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "a program: it prints what it measured")]
 
@@ -19,7 +20,7 @@ const TYPES: [Weights; 5] = [
     Weights::Q8_0,
     Weights::F16,
 ];
-/// Columns of all matrices.
+/// Columns of all matrices, unless others are asked for.
 const COLUMNS: usize = 1024;
 /// Bytes of a matrix that no cache holds.
 const LARGE: usize = 192 << 20;
@@ -35,18 +36,24 @@ fn main() -> anyhow::Result<()> {
             .with_context(|| format!("{given} is no number of threads"))?,
         None => std::thread::available_parallelism().context("the number of cores is not known")?,
     };
+    let columns = match std::env::args().nth(2) {
+        Some(given) => given
+            .parse()
+            .with_context(|| format!("{given} is no number of columns"))?,
+        None => COLUMNS,
+    };
     let (one, all) = (Pool::new(NonZero::<usize>::MIN)?, Pool::new(threads)?);
     for weights in TYPES {
-        let large = LARGE / (COLUMNS / weights.grain().columns() * weights.block_bytes());
-        let large = matrix(&all, weights, large)?;
+        let large = LARGE / (columns / weights.grain().columns() * weights.block_bytes());
+        let large = matrix(&all, weights, large, columns)?;
         let gigabytes = large.bytes() as f64 / 1e9;
         let read = |pool| anyhow::Ok(gigabytes / seconds(pool, &large, 1)?);
         let (read_one, read_all) = (read(&one)?, read(&all)?);
         drop(large);
-        let small = matrix(&all, weights, ROWS)?;
-        let product = |rows: usize| {
-            let operations = 2.0 * (rows * ROWS * COLUMNS) as f64;
-            anyhow::Ok(operations / 1e9 / seconds(&one, &small, rows)?)
+        let small = matrix(&all, weights, ROWS, columns)?;
+        let product = |pool, rows: usize| {
+            let operations = 2.0 * (rows * ROWS * columns) as f64;
+            anyhow::Ok(operations / 1e9 / seconds(pool, &small, rows)?)
         };
         println!(
             "{}",
@@ -54,8 +61,10 @@ fn main() -> anyhow::Result<()> {
                 "weights": weights.to_string(),
                 "level": Level::best().name(),
                 "threads": threads,
+                "columns": columns,
                 "one_row_gb_s": {"one": read_one, "all": read_all},
-                "gops": {"8": product(8)?, "512": product(512)?},
+                "gops": {"8": product(&one, 8)?, "85": product(&one, 85)?, "512": product(&one, 512)?},
+                "gops_all": product(&all, 512)?,
             })
         );
     }
@@ -63,9 +72,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Weights of no meaning, whose scales are small numbers.
-fn matrix(pool: &Pool, weights: Weights, rows: usize) -> anyhow::Result<Matrix> {
+fn matrix(pool: &Pool, weights: Weights, rows: usize, columns: usize) -> anyhow::Result<Matrix> {
     let size = weights.block_bytes();
-    let blocks = rows * COLUMNS / weights.grain().columns();
+    let blocks = rows * columns / weights.grain().columns();
     let mut state = 1_u32;
     let mut bytes: Vec<u8> = (0..blocks * size)
         .map(|_| {
@@ -83,14 +92,15 @@ fn matrix(pool: &Pool, weights: Weights, rows: usize) -> anyhow::Result<Matrix> 
             block[2..4].copy_from_slice(&[0, 0x2c]);
         }
     }
-    Ok(Matrix::pack(pool, weights, rows, COLUMNS, &bytes)?)
+    Ok(Matrix::pack(pool, weights, rows, columns, &bytes)?)
 }
 
 /// Time of a product with `rows` rows of activations.
 fn seconds(pool: &Pool, matrix: &Matrix, rows: usize) -> anyhow::Result<f64> {
-    let x: Vec<f32> = (0..rows * COLUMNS).map(|i| (i as f32).sin()).collect();
+    let columns = matrix.columns();
+    let x: Vec<f32> = (0..rows * columns).map(|i| (i as f32).sin()).collect();
     let mut activations = Activations::new(Level::best());
-    activations.quantize(pool, matrix.grain(), &x, COLUMNS)?;
+    activations.quantize(pool, matrix.grain(), &x, columns)?;
     let mut out = vec![0.0; rows * matrix.rows()];
     let mut best = f64::INFINITY;
     for _ in 0..TRIES {

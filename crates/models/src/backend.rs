@@ -162,6 +162,10 @@ pub(crate) trait Backend: Parts + Send {
     where
         Self: Sized;
 
+    /// Leaves the rows listed, in this order: of the hidden state and of `slot`. What follows is about them alone; other
+    /// slots hold nothing that can be used.
+    fn keep(&mut self, slot: Slot, rows: &[u32]) -> Result<(), ModelError>;
+
     /// Hidden state += matrix times slot.
     fn project_add(&mut self, slot: Slot, matrix: &Self::Matrix) -> Result<(), ModelError>;
 
@@ -176,15 +180,14 @@ pub(crate) trait Backend: Parts + Send {
     where
         Self: Sized;
 
-    /// Writes the normed hidden state of the rows listed to `out`, shape `(rows, hidden)`.
-    fn hidden(&mut self, rows: &[u32], norm: Norm<'_, Self>, out: &mut [f32]) -> Result<(), ModelError>
+    /// Writes the normed hidden state to `out`, shape `(rows, hidden)`.
+    fn hidden(&mut self, norm: Norm<'_, Self>, out: &mut [f32]) -> Result<(), ModelError>
     where
         Self: Sized;
 
-    /// Writes `matrix` times the normed hidden state of the rows listed to `out`, shape `(rows, vocab)`.
+    /// Writes `matrix` times the normed hidden state to `out`, shape `(rows, vocab)`.
     fn logits(
         &mut self,
-        rows: &[u32],
         norm: Norm<'_, Self>,
         matrix: &Self::Matrix,
         out: &mut [f32],
@@ -199,6 +202,8 @@ pub(crate) trait Backend: Parts + Send {
 /// The new tokens of all sequences, stacked into rows.
 pub(crate) struct Batch<'s, 'c> {
     pub steps: &'s mut [SequenceStep<'c>],
+    /// The rows whose last hidden state is wanted, in this order.
+    pub wanted: &'s [u32],
 }
 
 impl Batch<'_, '_> {

@@ -8,7 +8,11 @@ use crate::{Capabilities, KvCache, Model, ModelError, OutputRows, Pooling, Rows,
 
 /// The blocks of an architecture, written in a backend's stages.
 pub(crate) trait Architecture<B: Backend>: Send {
-    /// Runs the batch through all layers; leaves the last hidden state in the backend.
+    /// Runs the batch through all layers; leaves the last hidden state of the wanted rows in the backend, of no row where none
+    /// is wanted.
+    ///
+    /// Behind the attention of the last layer, which leaves keys and values of all rows in the caches, the others go no
+    /// further.
     fn forward(&self, backend: &mut B, batch: &mut Batch<'_, '_>) -> Result<(), ModelError>;
 
     /// The norm and the projection that turn a hidden state into logits.
@@ -47,18 +51,20 @@ impl<A: Architecture<B>, B: Backend> Model for Decoder<A, B> {
         for step in batch.iter_mut() {
             step.cache.reserve(&self.layout, step.tokens.len())?;
         }
-        let mut stacked = Batch { steps: batch };
+        let mut stacked = Batch {
+            steps: batch,
+            wanted: &self.wanted,
+        };
         self.architecture.forward(&mut self.backend, &mut stacked)?;
         let head = self.architecture.head();
         if let Rows::Hidden(pooling) = rows {
             self.hidden.resize(self.wanted.len() * self.width, 0.0);
-            self.backend.hidden(&self.wanted, head.norm, &mut self.hidden)?;
+            self.backend.hidden(head.norm, &mut self.hidden)?;
             pool(batch, pooling, &self.hidden, out.reset(batch.len(), self.width));
         } else {
             let logits = out.reset(self.wanted.len(), self.capabilities.vocab);
             if !self.wanted.is_empty() {
-                self.backend
-                    .logits(&self.wanted, head.norm, head.output, logits)?;
+                self.backend.logits(head.norm, head.output, logits)?;
             }
         }
         for step in batch.iter_mut() {

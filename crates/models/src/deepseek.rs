@@ -255,6 +255,13 @@ impl<B: Backend> Architecture<B> for Deepseek<B> {
         backend.embed(&self.token_embd, batch)?;
         for (i, w) in self.layers.iter().enumerate() {
             self.attend(backend, i, w, batch)?;
+            if i + 1 == self.layers.len() {
+                if batch.wanted.is_empty() {
+                    return Ok(());
+                }
+                backend.keep(Slot::Attention, batch.wanted)?;
+            }
+            backend.project_add(Slot::Attention, &w.attn_output)?;
             let norm = Norm {
                 weight: &w.ffn_norm,
                 epsilon,
@@ -298,6 +305,7 @@ impl<B: Backend> Architecture<B> for Deepseek<B> {
 }
 
 impl<B: Backend> Deepseek<B> {
+    /// Attention up to what it gathers.
     fn attend(
         &self,
         backend: &mut B,
@@ -347,7 +355,6 @@ impl<B: Backend> Deepseek<B> {
             expand: &w.attn_kv_b,
             rope: &self.rope,
         };
-        backend.attend_latent(i, attention, weights, batch)?;
-        backend.project_add(Slot::Attention, &w.attn_output)
+        backend.attend_latent(i, attention, weights, batch)
     }
 }

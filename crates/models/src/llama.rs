@@ -144,6 +144,12 @@ impl<B: Backend> Architecture<B> for Llama<B> {
             backend.rotate(Slot::Query, head, None, &self.rope, batch)?;
             backend.rotate(Slot::Key, head, None, &self.rope, batch)?;
             backend.attend(i, attention, batch)?;
+            if i + 1 == self.layers.len() {
+                if batch.wanted.is_empty() {
+                    return Ok(());
+                }
+                backend.keep(Slot::Attention, batch.wanted)?;
+            }
             backend.project_add(Slot::Attention, &w.attn_output)?;
             let norm = Norm {
                 weight: &w.ffn_norm,

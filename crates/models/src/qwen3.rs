@@ -241,6 +241,12 @@ impl<B: Backend> Architecture<B> for Qwen3<B> {
             backend.rotate(Slot::Query, head, norm(&w.attn_q_norm), &self.rope, batch)?;
             backend.rotate(Slot::Key, head, norm(&w.attn_k_norm), &self.rope, batch)?;
             backend.attend(i, attention, batch)?;
+            if i + 1 == self.layers.len() {
+                if batch.wanted.is_empty() {
+                    return Ok(());
+                }
+                backend.keep(Slot::Attention, batch.wanted)?;
+            }
             backend.project_add(Slot::Attention, &w.attn_output)?;
             self.feed_forward(backend, w)?;
         }

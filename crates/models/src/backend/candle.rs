@@ -49,16 +49,6 @@ impl CandleBackend {
         self.slots[slot as usize] = value;
     }
 
-    /// The normed hidden state of some rows, shape `(rows, hidden)`.
-    fn normed(&self, rows: &[u32], norm: Norm<'_, Self>) -> Result<Tensor, ModelError> {
-        let index = Tensor::new(rows, &self.device)?;
-        Ok(rms_norm(
-            &self.hidden.index_select(&index, 0)?,
-            norm.weight,
-            norm.epsilon,
-        )?)
-    }
-
     /// The angles of this pass, computed where its first layer asks for them.
     fn angles(&mut self, rope: &Rope, batch: &Batch<'_, '_>) -> Result<attention::Angles, ModelError> {
         if let Some((known, angles)) = &self.angles
@@ -213,6 +203,14 @@ impl Backend for CandleBackend {
         Ok(())
     }
 
+    fn keep(&mut self, slot: Slot, rows: &[u32]) -> Result<(), ModelError> {
+        let rows = Tensor::new(rows, &self.device)?;
+        self.hidden = self.hidden.index_select(&rows, 0)?;
+        let kept = self.slot(slot).index_select(&rows, 0)?;
+        self.set(slot, kept);
+        Ok(())
+    }
+
     fn project_add(&mut self, slot: Slot, matrix: &Held) -> Result<(), ModelError> {
         let rows = matrix.project(self.slot(slot))?;
         self.add(rows)
@@ -233,19 +231,17 @@ impl Backend for CandleBackend {
         self.add(rows)
     }
 
-    fn hidden(&mut self, rows: &[u32], norm: Norm<'_, Self>, out: &mut [f32]) -> Result<(), ModelError> {
-        out.copy_from_slice(&self.normed(rows, norm)?.flatten_all()?.to_vec1::<f32>()?);
+    fn hidden(&mut self, norm: Norm<'_, Self>, out: &mut [f32]) -> Result<(), ModelError> {
+        out.copy_from_slice(
+            &rms_norm(&self.hidden, norm.weight, norm.epsilon)?
+                .flatten_all()?
+                .to_vec1::<f32>()?,
+        );
         Ok(())
     }
 
-    fn logits(
-        &mut self,
-        rows: &[u32],
-        norm: Norm<'_, Self>,
-        matrix: &Held,
-        out: &mut [f32],
-    ) -> Result<(), ModelError> {
-        let normed = self.normed(rows, norm)?;
+    fn logits(&mut self, norm: Norm<'_, Self>, matrix: &Held, out: &mut [f32]) -> Result<(), ModelError> {
+        let normed = rms_norm(&self.hidden, norm.weight, norm.epsilon)?;
         out.copy_from_slice(&matrix.project(&normed)?.flatten_all()?.to_vec1::<f32>()?);
         Ok(())
     }

@@ -147,16 +147,6 @@ impl CpuBackend {
         gate_rows(&self.pool, self.level, width, &mut self.gate, &self.up);
         Ok(())
     }
-
-    /// Norms the listed rows of the hidden state one after the other.
-    fn norm_listed(&mut self, rows: &[u32], norm: &Norm<'_, Self>, width: usize) {
-        resize(&mut self.normed, rows.len() * width);
-        for (row, out) in rows.iter().zip(self.normed.chunks_exact_mut(width)) {
-            let x = &self.hidden[*row as usize * width..][..width];
-            normalize(self.level, x, norm.weight, norm.epsilon, out);
-        }
-        self.activations.begin();
-    }
 }
 
 /// As many numbers, whatever they are.
@@ -335,6 +325,23 @@ impl Backend for CpuBackend {
         self.attend_rows(layer, shape, weights, batch)
     }
 
+    fn keep(&mut self, slot: Slot, rows: &[u32]) -> Result<(), ModelError> {
+        if rows.iter().copied().eq(0..self.rows as u32) {
+            return Ok(());
+        }
+        for numbers in [&mut self.hidden, &mut self.slots[slot as usize]] {
+            let width = numbers.len() / self.rows;
+            self.normed.clear();
+            for &row in rows {
+                self.normed
+                    .extend_from_slice(&numbers[row as usize * width..][..width]);
+            }
+            std::mem::swap(numbers, &mut self.normed);
+        }
+        self.rows = rows.len();
+        Ok(())
+    }
+
     fn project_add(&mut self, slot: Slot, matrix: &Matrix) -> Result<(), ModelError> {
         let x = std::mem::take(&mut self.slots[slot as usize]);
         let result = self.add_product(matrix, &x);
@@ -356,20 +363,14 @@ impl Backend for CpuBackend {
         }
     }
 
-    fn hidden(&mut self, rows: &[u32], norm: Norm<'_, Self>, out: &mut [f32]) -> Result<(), ModelError> {
-        self.norm_listed(rows, &norm, norm.weight.len());
+    fn hidden(&mut self, norm: Norm<'_, Self>, out: &mut [f32]) -> Result<(), ModelError> {
+        self.norm(&norm);
         out.copy_from_slice(&self.normed);
         Ok(())
     }
 
-    fn logits(
-        &mut self,
-        rows: &[u32],
-        norm: Norm<'_, Self>,
-        matrix: &Matrix,
-        out: &mut [f32],
-    ) -> Result<(), ModelError> {
-        self.norm_listed(rows, &norm, matrix.columns());
+    fn logits(&mut self, norm: Norm<'_, Self>, matrix: &Matrix, out: &mut [f32]) -> Result<(), ModelError> {
+        self.norm(&norm);
         self.activations.prepare(&self.pool, matrix, &self.normed)?;
         matrix.multiply(&self.pool, self.activations.of(matrix), out)?;
         Ok(())
