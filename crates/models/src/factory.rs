@@ -313,6 +313,10 @@ fn create(
     known: Known,
 ) -> Result<Box<dyn Model>, ModelError> {
     let plan = plan(checkpoint, options, &known)?;
+    // The vocabulary, which has a copy by now, or needs no pages for long.
+    if let Some(file) = checkpoint.gguf() {
+        file.release();
+    }
     match plan.compute {
         Compute::Fast => {
             let backend = CpuBackend::new(plan.holding)?;

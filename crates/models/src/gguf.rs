@@ -184,6 +184,13 @@ impl GgufFile {
         Ok((Arc::clone(map), range))
     }
 
+    /// Gives what has been read of the files back to the system, which reads it again when it is asked for.
+    pub(crate) fn release(&self) {
+        for map in self.parts.iter().chain([&self.map]) {
+            map.release(0..map.bytes().len());
+        }
+    }
+
     fn located(&self, tensor: &TensorInfo) -> Result<(&Arc<Mapping>, Range<usize>), ModelError> {
         if let TensorKind::Unknown(id) = tensor.kind {
             return Err(ModelError::UnknownTensorType {

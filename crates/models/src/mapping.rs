@@ -77,8 +77,9 @@ impl Mapping {
     pub(crate) fn release(&self, range: Range<usize>) {
         #[cfg(unix)]
         if let Bytes::Mapped(map) = &self.bytes {
-            // Only whole pages lie within the range alone.
-            let (start, end) = (range.start.next_multiple_of(PAGE), range.end / PAGE * PAGE);
+            // What shares its pages is read again.
+            let start = range.start / PAGE * PAGE;
+            let end = range.end.next_multiple_of(PAGE).min(map.len());
             if start < end {
                 let _ = forget(map, start, end - start);
             }
