@@ -6,6 +6,9 @@
 
 mod command;
 mod lines;
+mod style;
+mod flow;
+mod markdown;
 
 use std::process::ExitCode;
 
