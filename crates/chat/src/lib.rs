@@ -41,15 +41,30 @@
 
 #![forbid(unsafe_code)]
 
-mod answer;
-mod chat;
-mod conversation;
-mod error;
 mod role;
+mod chat;
+mod answer;
+mod conversation;
+mod history;
+mod budget;
+mod tool;
+mod approval;
+mod recall;
+mod keeping;
+mod errand;
+mod error;
 pub mod memory;
 
 pub use answer::{Answer, Event};
+pub use approval::{AllowAll, Approval, AskApproval, Decision, Proposal, Question, Questions, RefuseAll};
+pub use budget::{ContextBudget, Overflow};
 pub use chat::Chat;
 pub use conversation::{Conversation, Ending, Summary, Turn};
 pub use error::ChatError;
+pub use history::{Summarised, Trimmed};
+pub use recall::{Injection, MemoryFault, MemoryPolicy, MemoryUse};
 pub use role::AgentRole;
+pub use tool::{
+    BlockingTool, CallContext, Cancellation, Outcome, Tool, ToolFault, ToolLimits, ToolOutput, ToolResult,
+    Toolbox, ToolboxError, TypedTool,
+};

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use chat::memory::{Archive, ConversationId, KeptTurn, Memory, MemoryError, Origin, Portable};
+use chat::memory::{Archive, ConversationId, KeptTurn, Memory, MemoryError, Origin, Portable, Query};
 
 /// A folder that is gone when it is dropped.
 struct Folder(PathBuf);
@@ -122,7 +122,7 @@ fn turns_are_undone_branched_and_deleted() {
     assert!(archive.delete(id).unwrap());
     assert!(!archive.delete(id).unwrap());
     assert_eq!(archive.conversations().unwrap().len(), 1);
-    assert!(archive.recall("three", 5, None).unwrap().is_empty());
+    assert!(archive.recall(&Query::words("three", 5)).unwrap().is_empty());
     archive.check().unwrap();
 }
 
@@ -136,7 +136,9 @@ fn facts_and_turns_are_recalled_by_their_words_the_recent_ones_first() {
         &[("my cat is called Müsli", "Nice."), ("weather?", "rain")],
     );
     let fact = archive.remember("The user has a cat.").unwrap();
-    let found = archive.recall("What is my CAT called?", 5, None).unwrap();
+    let found = archive
+        .recall(&Query::words("What is my CAT called?", 5))
+        .unwrap();
     let origins: Vec<_> = found.iter().map(|found| found.origin).collect();
     assert!(
         origins.contains(&Origin::Fact(fact)) && origins.contains(&Origin::Turn(id, 0)),
@@ -144,11 +146,22 @@ fn facts_and_turns_are_recalled_by_their_words_the_recent_ones_first() {
     );
     assert!(found.windows(2).all(|two| two[0].score >= two[1].score));
     // Without the marks that a keyboard may lack.
-    assert_eq!(archive.recall("musli", 5, None).unwrap().len(), 1);
-    assert!(archive.recall("musli", 5, Some(id)).unwrap().is_empty());
-    assert_eq!(archive.recall("cat", 1, None).unwrap().len(), 1);
+    assert_eq!(archive.recall(&Query::words("musli", 5)).unwrap().len(), 1);
+    assert!(
+        archive
+            .recall(&Query {
+                shown: Some((id, 0)),
+                ..Query::words("musli", 5)
+            })
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(archive.recall(&Query::words("cat", 1)).unwrap().len(), 1);
     for text in ["", "?!", "\" OR *", "NEAR(", "dog"] {
-        assert!(archive.recall(text, 5, None).unwrap().is_empty(), "{text}");
+        assert!(
+            archive.recall(&Query::words(text, 5)).unwrap().is_empty(),
+            "{text}"
+        );
     }
 }
 
@@ -164,7 +177,7 @@ fn of_what_fits_as_well_the_newer_is_better() {
         connection
             .execute("UPDATE facts SET kept = kept - ?1 WHERE id = ?2", (year, old.0))
             .unwrap();
-        let found = archive.recall("tea", 2, None).unwrap();
+        let found = archive.recall(&Query::words("tea", 2)).unwrap();
         assert_ne!(found[0].origin, Origin::Fact(old));
         assert!(found[0].score > 1.5 * found[1].score, "{found:?}");
         connection
@@ -182,7 +195,7 @@ fn a_fact_stands_once_and_can_be_forgotten() {
     assert!(matches!(archive.remember(" \n"), Err(MemoryError::EmptyFact)));
     assert!(archive.forget(id).unwrap());
     assert!(!archive.forget(id).unwrap());
-    assert!(archive.recall("tea", 5, None).unwrap().is_empty());
+    assert!(archive.recall(&Query::words("tea", 5)).unwrap().is_empty());
     assert!(archive.facts().unwrap().is_empty());
 }
 
@@ -199,7 +212,7 @@ fn what_is_deleted_stands_nowhere_in_the_file() {
         assert!(!bytes.windows(5).any(|five| five == b"xyzzy"));
     }
     keep(&archive, "", &[("again", "yes")]);
-    assert_eq!(archive.recall("again", 5, None).unwrap().len(), 1);
+    assert_eq!(archive.recall(&Query::words("again", 5)).unwrap().len(), 1);
 }
 
 #[test]
@@ -426,7 +439,10 @@ fn ten_thousand_turns_are_searched_in_a_moment() {
         .map(|n| {
             let begun = Instant::now();
             let found = archive
-                .recall(&format!("the river in winter, place {}", n * 431), 8, None)
+                .recall(&Query::words(
+                    &format!("the river in winter, place {}", n * 431),
+                    8,
+                ))
                 .unwrap();
             assert_eq!(found.len(), 8);
             begun.elapsed()

@@ -148,8 +148,9 @@ impl Session<'_> {
                 say("the conversation is empty");
             }
             Command::Undo => match self.chat.undo() {
-                Some(turn) => say(&format!("taken back: {}", turn.user)),
-                None => say("there is nothing to take back"),
+                Ok(Some(turn)) => say(&format!("taken back: {}", turn.user)),
+                Ok(None) => say("there is nothing to take back"),
+                Err(error) => say(&failure::chain(&error)),
             },
             Command::Stats => self.statistics(),
             Command::Exit => {}
@@ -167,6 +168,7 @@ impl Session<'_> {
         ));
         match turns.last().map(|turn| &turn.ending) {
             Some(Ending::Finished(summary)) => say(&figures(summary, context)),
+            Some(Ending::Earlier) => say("the last answer was given before this conversation was loaded"),
             Some(Ending::Interrupted) => say("the last answer was stopped"),
             None => {}
         }
