@@ -1,6 +1,7 @@
 //! The command line: what may be asked, and its reading.
 
 mod cache;
+mod conversation;
 mod precision;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use providers::{FAMILIES, Family};
 use serde_json::Value;
 
 pub(crate) use cache::{ListArguments, PullArguments, RemoveArguments};
+pub(crate) use conversation::{ColourChoice, ConversationArguments};
 use precision::{Cache, Computing};
 
 use crate::source::Source;
@@ -65,7 +67,7 @@ pub(crate) enum Evaluation {
 }
 
 /// Which model, and how it is held.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ModelArguments {
     /// Model: a GGUF file, a safetensors file, a folder as published, or one of a hub, OWNER/NAME:PATTERN, which
     /// is downloaded unless it was before [default: the demo model that is built in]
@@ -114,6 +116,14 @@ impl ModelArguments {
             config.api_key = Some(Secret::from_env(KEY)?);
         }
         Ok(Some(config))
+    }
+
+    /// The same for another model: one of the same server, where one is asked.
+    pub(crate) fn naming(&self, model: &str) -> Self {
+        Self {
+            path: Some(PathBuf::from(model)),
+            ..self.clone()
+        }
     }
 
     /// The model, which has to be named where figures are computed.
@@ -247,6 +257,8 @@ pub(crate) struct ChatArguments {
     /// Instructions that the model is shown before the conversation
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) system: Option<String>,
+    #[command(flatten)]
+    pub(crate) conversation: ConversationArguments,
     #[command(flatten)]
     pub(crate) generation: GenerationArguments,
 }

@@ -21,7 +21,12 @@ pub(super) struct Assistant {
 impl Completer for Assistant {
     type Candidate = Pair;
 
-    fn complete(&self, line: &str, pos: usize, context: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+    fn complete(
+        &self,
+        line: &str,
+        pos: usize,
+        context: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<Pair>)> {
         let typed = line.get(..pos).unwrap_or_default();
         let Some(rest) = typed.strip_prefix('/') else {
             return Ok((pos, Vec::new()));
@@ -106,7 +111,9 @@ mod tests {
         };
         let history = MemHistory::new();
         let context = Context::new(&history);
-        let (start, found) = assistant.complete(line, line.len(), &context).expect("no failure");
+        let (start, found) = assistant
+            .complete(line, line.len(), &context)
+            .expect("no failure");
         let before = line.get(..start).expect("a place in the line");
         found
             .into_iter()
@@ -120,7 +127,10 @@ mod tests {
         assert_eq!(completed("/help ref"), [""; 0]);
         assert_eq!(completed("/help reg"), ["/help regen"]);
         assert_eq!(completed("/show rea"), ["/show reasoning"]);
-        assert_eq!(completed("/set reas"), ["/set reasoning ", "/set reasoning_effort "]);
+        assert_eq!(
+            completed("/set reas"),
+            ["/set reasoning ", "/set reasoning_effort "]
+        );
         assert_eq!(completed("/set reasoning f"), ["/set reasoning fold"]);
         assert_eq!(completed("/load f"), ["/load foxes"]);
         assert_eq!(completed("/memory s"), ["/memory search"]);

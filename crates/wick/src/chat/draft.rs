@@ -43,7 +43,15 @@ mod tests {
         for text in ["a\\", "a\\\nb\\", "\"\"\"", "\"\"\"\na\n", "  \"\"\" a"] {
             assert!(goes_on(text), "{text:?}");
         }
-        for text in ["", "a", "a\\\\", "a\\\nb", "\"\"\"a\"\"\"", "\"\"\"\na\n\"\"\"", "say \"\"\""] {
+        for text in [
+            "",
+            "a",
+            "a\\\\",
+            "a\\\nb",
+            "\"\"\"a\"\"\"",
+            "\"\"\"\na\n\"\"\"",
+            "say \"\"\"",
+        ] {
             assert!(!goes_on(text), "{text:?}");
         }
     }

@@ -134,10 +134,12 @@ impl Edited {
     fn load(&mut self) {
         let Some(file) = self.file.clone() else { return };
         let made = place::make_folder(&file);
-        let loaded = made.map_err(ReadlineError::from).and_then(|()| match file.exists() {
-            true => self.editor.load_history(&file),
-            false => Ok(()),
-        });
+        let loaded = made
+            .map_err(ReadlineError::from)
+            .and_then(|()| match file.exists() {
+                true => self.editor.load_history(&file),
+                false => Ok(()),
+            });
         if let Err(error) = loaded {
             let error = anyhow::Error::new(error).context(format!("no lines are kept in {}", file.display()));
             failure::complain(&format!("wick: {}\n", failure::chain(error.as_ref())));
@@ -161,7 +163,10 @@ impl Edited {
         if text.len() > LONGEST_KEPT || text.trim().is_empty() {
             return Ok(());
         }
-        let added = self.editor.add_history_entry(text).context("cannot keep the line")?;
+        let added = self
+            .editor
+            .add_history_entry(text)
+            .context("cannot keep the line")?;
         if let (true, Some(file)) = (added, &self.file) {
             // A line that cannot be written is still there until the chat ends.
             let kept = self.editor.history_mut().append(file);

@@ -189,10 +189,12 @@ impl Markdown {
                 false
             }
             Opening::Rule => {
+                let line = self.held.trim().to_owned();
+                self.begin_line();
                 let rule = if colours {
                     "─".repeat(self.flow.room().min(40))
                 } else {
-                    self.held.trim().to_owned()
+                    line
                 };
                 self.line_of(&rule, Style::FAINT);
                 self.new_line();
@@ -200,6 +202,7 @@ impl Markdown {
             }
             Opening::Fence { mark, count, info } => {
                 let line = self.held.trim().to_owned();
+                self.begin_line();
                 self.line_of(&line, Style::FAINT);
                 self.state = State::Code {
                     mark,
@@ -261,9 +264,8 @@ impl Markdown {
         }
     }
 
-    /// Shows a whole line.
+    /// Shows the rest of a line that was begun.
     fn line_of(&mut self, line: &str, look: Style) {
-        self.begin_line();
         line.chars().for_each(|letter| self.flow.fixed(letter, look));
         self.flow.end_line();
         self.held.clear();

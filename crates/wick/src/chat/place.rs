@@ -23,7 +23,9 @@ fn folder(variable: &str, below_home: &str) -> Option<PathBuf> {
 
 /// Makes the folder of `file`, which nobody else may look into.
 pub(super) fn make_folder(file: &Path) -> std::io::Result<()> {
-    let Some(folder) = file.parent() else { return Ok(()) };
+    let Some(folder) = file.parent() else {
+        return Ok(());
+    };
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

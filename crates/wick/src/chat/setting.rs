@@ -142,7 +142,8 @@ impl Defaults {
                 }
             }
             "reasoning_effort" => {
-                params.reasoning_effort = value.map_or(begun.reasoning_effort.clone(), |text| Some(text.into()));
+                params.reasoning_effort =
+                    value.map_or(begun.reasoning_effort.clone(), |text| Some(text.into()));
             }
             "thinking" => think(value, begun, &mut params).ok_or_else(wrong)?,
             "context" => {

@@ -117,10 +117,16 @@ fn run(program: &Program, arguments: &Map<String, Value>, cancellation: &Cancell
         return Err("there is no command".into());
     };
     let mut command = Command::new(name);
-    command.args(rest).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(rest)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let child = command.spawn().map_err(|error| format!("cannot run {name:?}: {error}"))?;
+    let child = command
+        .spawn()
+        .map_err(|error| format!("cannot run {name:?}: {error}"))?;
     let mut running = Running(child);
     let input = serde_json::to_vec(arguments)?;
     if let Some(mut stdin) = running.0.stdin.take() {

@@ -3,7 +3,7 @@
 //! Standard output carries what is shown. Everything that comes from a model, a tool or a store goes through
 //! [`harmless`](output::harmless) first.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use chat::{Event, Outcome, Summary, ToolResult};
@@ -95,17 +95,16 @@ impl View {
         }
     }
 
-    /// What the model thought so far.
-    pub(super) fn into_reasoning(self) -> String {
-        self.reasoning
-    }
-
     /// Shows what an event tells; figures are not among it.
     ///
     /// # Errors
     ///
     /// Where standard output cannot be written to.
-    pub(super) fn event(&mut self, event: &Event, tokens: impl Fn(&str) -> Option<usize>) -> anyhow::Result<()> {
+    pub(super) fn event(
+        &mut self,
+        event: &Event,
+        tokens: impl Fn(&str) -> Option<usize>,
+    ) -> anyhow::Result<()> {
         if !matches!(event, Event::Reasoning(_)) {
             self.end_reasoning(&tokens)?;
         }
@@ -166,7 +165,9 @@ impl View {
         if !matches!(self.part, Part::Text(_)) {
             self.part = Part::Text(Markdown::new(columns, colours && self.display.markdown));
         }
-        let Part::Text(markdown) = &mut self.part else { return Ok(()) };
+        let Part::Text(markdown) = &mut self.part else {
+            return Ok(());
+        };
         markdown.resize(columns);
         let shown = markdown.push(&output::harmless(text));
         output::write(&shown)
@@ -189,7 +190,9 @@ impl View {
                 output::write(&self.screen.faint("thinking ..."))?;
             }
         }
-        let Part::Reasoning { flow, begun, .. } = &mut self.part else { return Ok(()) };
+        let Part::Reasoning { flow, begun, .. } = &mut self.part else {
+            return Ok(());
+        };
         if self.display.reasoning != Reasoning::Show {
             return Ok(());
         }
@@ -211,7 +214,9 @@ impl View {
 
     /// Ends the reasoning, where there is some; a folded one leaves its line.
     fn end_reasoning(&mut self, tokens: &impl Fn(&str) -> Option<usize>) -> anyhow::Result<()> {
-        let Part::Reasoning { flow, since, .. } = &mut self.part else { return Ok(()) };
+        let Part::Reasoning { flow, since, .. } = &mut self.part else {
+            return Ok(());
+        };
         let took = since.elapsed();
         self.thought += took;
         let mut shown = String::new();
@@ -226,7 +231,8 @@ impl View {
                 if self.screen.colours {
                     shown.push_str("\r\u{1b}[K");
                 }
-                let count = tokens(&self.reasoning).map_or(String::new(), |count| format!(", {count} tokens"));
+                let count =
+                    tokens(&self.reasoning).map_or(String::new(), |count| format!(", {count} tokens"));
                 let line = format!("thought for {:.1} s{count}", took.as_secs_f64());
                 shown.push_str(&self.screen.faint(&line));
                 shown.push('\n');
@@ -257,7 +263,9 @@ impl View {
             return self.aside(&format!("call of {}: {}", call.name, short(&call.arguments, 400)));
         }
         self.end_text()?;
-        let name = Style::of(Colour::Magenta).bold().paint(&failure::one_line(&call.name), self.screen.colours);
+        let name = Style::of(Colour::Magenta)
+            .bold()
+            .paint(&failure::one_line(&call.name), self.screen.colours);
         let arguments = bounded(&output::harmless(&arguments), MOST_LINES, self.screen.columns());
         output::write(&format!("call of {name} {arguments}\n"))
     }
@@ -330,16 +338,6 @@ pub(super) fn status(summary: &Summary) -> String {
     parts.join(" · ")
 }
 
-/// Writes to standard output what a person asked the chat itself for.
-pub(super) fn show(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    let ended = text.is_empty() || text.ends_with('\n');
-    out.write_all(text.as_bytes())
-        .and_then(|()| if ended { Ok(()) } else { out.write_all(b"\n") })
-        .and_then(|()| out.flush())
-        .map_err(failure::of_write)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,7 +346,10 @@ mod tests {
     fn long_texts_are_cut_and_say_so() {
         assert_eq!(bounded("a\nb\nc", 2, 80), "a\nb\n... and 2 more letters");
         assert_eq!(bounded("a\nb\n", 2, 80), "a\nb");
-        assert_eq!(bounded(&"x".repeat(30), 2, 10), format!("{}\n... and 10 more letters", "x".repeat(20)));
+        assert_eq!(
+            bounded(&"x".repeat(30), 2, 10),
+            format!("{}\n... and 10 more letters", "x".repeat(20))
+        );
         assert_eq!(short("a\nb c", 3), "a b ...");
     }
 

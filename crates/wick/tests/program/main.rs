@@ -14,6 +14,8 @@ mod pulling;
 mod remote;
 mod run;
 #[cfg(unix)]
+mod screen;
+#[cfg(unix)]
 mod terminal;
 #[allow(dead_code, reason = "it can do more than is asked of it here")]
 #[path = "../../../providers/tests/remote/server.rs"]

@@ -306,7 +306,7 @@ mod tests {
         );
         assert_eq!(
             in_style("rust", rust, STRING),
-            "........\"x // y\".........\n............."
+            "........\"x // y\"..........\n............."
         );
         assert_eq!(
             in_style("rust", rust, COMMENT),
