@@ -126,7 +126,10 @@ impl Flow {
         if self.word.is_empty() {
             return;
         }
-        if self.filled && self.column + self.spaces.len() + self.word_width > self.width {
+        let taken = self.column + self.word_width;
+        if !self.filled {
+            self.spaces.truncate(self.width.saturating_sub(taken));
+        } else if taken + self.spaces.len() > self.width {
             self.spaces.clear();
             self.next_line();
             for (letter, style) in self.margin.clone() {

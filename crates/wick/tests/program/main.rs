@@ -17,6 +17,10 @@ mod run;
 mod screen;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod terminal_answers;
+#[cfg(unix)]
+mod terminal_memory;
 #[allow(dead_code, reason = "it can do more than is asked of it here")]
 #[path = "../../../providers/tests/remote/server.rs"]
 mod engine_server;

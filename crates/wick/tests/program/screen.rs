@@ -94,6 +94,13 @@ impl Start {
         self
     }
 
+    /// Whether the terminal can do nothing but print.
+    pub(crate) fn is_dumb(&self) -> bool {
+        self.variables
+            .iter()
+            .any(|(name, value)| name == "TERM" && value == "dumb")
+    }
+
     /// Runs `wick` with these arguments.
     pub(crate) fn wick(self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Screen {
         // The size is set before the program looks; letters that are typed are shown, as a terminal does.
@@ -262,6 +269,37 @@ impl Screen {
     pub(crate) fn answer(&mut self, line: &str) {
         self.asks();
         self.say(line);
+    }
+
+    /// Waits until the program has written so many bytes more.
+    #[track_caller]
+    pub(crate) fn grows(&self, bytes: usize) {
+        let before = self.shown.state().bytes.len();
+        self.wait("an answer", |state| state.bytes.len() >= before + bytes);
+    }
+
+    /// Whether the first `word` on the screen is bold.
+    pub(crate) fn is_bold(&self, word: &str) -> bool {
+        self.first(word).bold()
+    }
+
+    /// Whether the first `word` on the screen is faint.
+    pub(crate) fn is_faint(&self, word: &str) -> bool {
+        self.first(word).dim()
+    }
+
+    /// The cell that the first `word` on the screen begins in; everything before it in its line has to be narrow.
+    fn first(&self, word: &str) -> vt100::Cell {
+        let state = self.shown.state();
+        let screen = state.parser.screen();
+        let (_, columns) = screen.size();
+        for (row, line) in (0..).zip(screen.rows(0, columns.into())) {
+            if let Some(at) = line.find(word) {
+                let column = u16::try_from(line[..at].chars().count()).expect("a line is short");
+                return screen.cell(row, column).expect("a cell of the screen").clone();
+            }
+        }
+        panic!("{word} is not on the screen:\n{}", screen.contents());
     }
 
     /// The screen as it is.

@@ -259,3 +259,119 @@ fn a_chat_downloads_its_model_from_a_hub_and_the_next_one_finds_it() {
     }
     assert_eq!(server.files_asked().len(), 1);
 }
+
+#[test]
+fn a_prompt_can_be_looked_at_and_instructions_can_be_changed() {
+    let files = Files::new();
+    let mut screen = chat(&files, "3");
+    screen.say("/system Sing.");
+    screen.sees("the instructions are: Sing.");
+    screen.answer("Hello");
+    screen.answer("/show prompt");
+    screen.sees("Sing.");
+    screen.sees("(your next message)");
+    screen.answer("/system off");
+    screen.sees("there are no instructions");
+    screen.answer("/show all");
+    screen.sees("context 256");
+    screen.sees("1 turn");
+    screen.leave();
+}
+
+#[cfg(feature = "demo")]
+mod demo {
+    use serde_json::json;
+
+    use super::*;
+
+    fn demo(files: &Files, more: &[&str]) -> Screen {
+        let screen = start(files).wick([&["chat", "--temperature", "0"][..], more].concat());
+        screen.sees("built-in demo model");
+        greeted(screen)
+    }
+
+    #[test]
+    fn the_demo_holds_a_conversation_and_remembers_a_name() {
+        let files = Files::new();
+        let mut screen = demo(&files, &[]);
+        screen.say("Hello, my name is Mira.");
+        screen.answer("What is my name?");
+        screen.until("the name", |text| {
+            text.split_once("What is my name?")
+                .is_some_and(|(_, answer)| answer.contains("Mira"))
+        });
+        screen.leave();
+    }
+
+    /// A calculator that knows one result.
+    fn calculator(files: &Files) -> std::path::PathBuf {
+        let tools = json!([{"name": "calculator", "description": "Computes an arithmetic expression.",
+            "parameters": {"type": "object", "properties": {"expression": {"type": "string"}},
+                "required": ["expression"]},
+            "command": ["sh", "-c", "cat > \"$0\"; echo 42", argument(&files.path("seen"))]}]);
+        files.bytes("tools.json", tools.to_string().as_bytes())
+    }
+
+    #[test]
+    fn the_demo_calls_a_tool_once_it_may() {
+        let files = Files::new();
+        let tools = calculator(&files);
+        let mut screen = demo(&files, &["--tools", argument(&tools)]);
+        screen.say("What is 12 + 30?");
+        screen.sees("call of calculator");
+        screen.sees("run it?");
+        assert!(!files.path("seen").exists(), "nothing ran before the answer");
+        screen.say("y");
+        screen.sees("result of calculator");
+        screen.until("the result in the answer", |text| {
+            text.rsplit_once("result of calculator")
+                .is_some_and(|(_, rest)| rest.matches("42").count() >= 2)
+        });
+        screen.leave();
+        let seen = std::fs::read_to_string(files.path("seen")).expect("it ran");
+        let seen: serde_json::Value = serde_json::from_str(&seen).expect("arguments as JSON");
+        assert!(
+            seen["expression"]
+                .as_str()
+                .is_some_and(|text| text.contains("12")),
+            "{seen}"
+        );
+    }
+
+    #[test]
+    fn the_demo_answers_without_a_tool_that_it_may_not_call() {
+        let files = Files::new();
+        let tools = calculator(&files);
+        let mut screen = demo(&files, &["--tools", argument(&tools)]);
+        screen.say("What is 12 + 30?");
+        screen.sees("run it?");
+        screen.say("n");
+        screen.sees("refused: the user did not allow this call");
+        screen.sees("prompt tokens cached");
+        screen.answer("/stats");
+        screen.sees("1 turn");
+        assert!(!files.path("seen").exists());
+        screen.leave();
+    }
+
+    #[test]
+    fn another_model_goes_on_with_the_conversation() {
+        let files = Files::new();
+        let model = files.chatty();
+        let mut screen = demo(&files, &[]);
+        screen.say("Hello, my name is Mira.");
+        screen.answer("/model missing.gguf");
+        screen.sees("missing.gguf");
+        screen.answer(&format!("/model {}", argument(&model)));
+        screen.sees("the model is tiny-qwen3");
+        screen.answer("/set max_tokens 3");
+        screen.answer("Hello");
+        screen.answer("/model demo");
+        screen.sees("the model is");
+        screen.answer("/set max_tokens default");
+        screen.answer("What is my name?");
+        screen.answer("/stats");
+        screen.sees("3 turns");
+        screen.leave();
+    }
+}
