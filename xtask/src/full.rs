@@ -1,4 +1,5 @@
-//! What takes longer than a change can wait for: many random cases, fuzzing, the scalar kernels under valgrind.
+//! What takes longer than a change can wait for: many random cases, killed processes, fuzzing, the scalar kernels
+//! under valgrind.
 
 use std::process::Command;
 
@@ -26,6 +27,12 @@ pub(crate) fn many_cases() -> Result<()> {
         "--tests",
     ];
     cargo(&arguments, &[("PROPTEST_CASES", "4096")])
+}
+
+/// The loops of `chat` that kill a process again and again, which its usual tests do a few times.
+pub(crate) fn killed() -> Result<()> {
+    let arguments = ["test", "--package", "chat", "--all-features", "--test", "chat"];
+    cargo(&[&arguments[..], &["--", "--ignored", "killing::"]].concat(), &[])
 }
 
 /// Fuzzes every target of `fuzz/` for a minute, from its seeds where it has some.

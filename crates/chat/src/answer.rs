@@ -81,7 +81,7 @@ impl<'a> Answer<'a> {
     /// Begins to answer `user` after the first `number` turns.
     pub(crate) fn begin(chat: &'a mut Chat, user: String, number: usize) -> Self {
         if let Err(error) = check(chat, &user) {
-            return Self::refused(chat, user, error);
+            return Self::refused(chat, user, number, error);
         }
         let draft = Draft::new(user, number);
         let mut answer = Self {
@@ -112,10 +112,10 @@ impl<'a> Answer<'a> {
         answer
     }
 
-    pub(crate) fn refused(chat: &'a mut Chat, user: String, error: ChatError) -> Self {
+    pub(crate) fn refused(chat: &'a mut Chat, user: String, number: usize, error: ChatError) -> Self {
         Self {
             stage: Stage::Refused(error),
-            draft: Draft::new(user, 0),
+            draft: Draft::new(user, number),
             events: VecDeque::new(),
             chat,
         }
@@ -141,6 +141,7 @@ impl<'a> Answer<'a> {
                 system: role.system_prompt.clone(),
                 turns,
                 tail,
+                without_recalled: self.draft.without_recalled(),
                 history,
             };
             self.stage = Stage::Fitting(Box::pin(fit.run()));
@@ -167,13 +168,26 @@ impl<'a> Answer<'a> {
     fn found(&mut self, found: Found) {
         self.events
             .extend(found.faults.into_iter().map(Event::MemoryFailed));
-        self.events.extend(found.injection.clone().map(Event::Recalled));
         self.draft.recalled = found.injection;
         self.proceed();
+        if !matches!(self.stage, Stage::Fitting(_)) {
+            self.tell_recalled();
+        }
+    }
+
+    fn tell_recalled(&mut self) {
+        self.events
+            .extend(self.draft.recalled.clone().map(Event::Recalled));
     }
 
     fn fitted(&mut self, fitted: Fitted) {
         self.chat.history = fitted.history;
+        if fitted.without_recalled {
+            self.draft.recalled = None;
+        }
+        if self.draft.rounds == 0 {
+            self.tell_recalled();
+        }
         self.events.extend(fitted.cuts.into_iter().map(|cut| match cut {
             Cut::Trimmed(trimmed) => Event::Trimmed(trimmed),
             Cut::Summarised(summarised) => Event::Summarised(summarised),
@@ -227,7 +241,7 @@ impl<'a> Answer<'a> {
         self.stage = Stage::Ended;
         let user = std::mem::take(&mut self.draft.user);
         if !user.is_empty() {
-            self.chat.set_aside(user);
+            self.chat.set_aside(self.draft.number, user);
         }
     }
 

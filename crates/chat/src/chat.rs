@@ -27,7 +27,8 @@ pub struct Chat {
     pub(crate) conversation: Conversation,
     pub(crate) history: History,
     pub(crate) keeping: Keeping,
-    unanswered: Option<String>,
+    /// The last message that got no turn, and which it would have been.
+    unanswered: Option<(usize, String)>,
 }
 
 impl Chat {
@@ -70,18 +71,19 @@ impl Chat {
         Answer::begin(self, text.into(), turns)
     }
 
-    /// Answers the last message anew: the one that got no turn, if there is one, or that of the last turn, which the new
+    /// Answers the last message anew: the one that got no turn, if there is one, in the place where it was sent; or that of the last turn, which the new
     /// turn replaces once it is kept; until then, and if the answer fails, it stays.
     pub fn regenerate(&mut self) -> Answer<'_> {
-        if let Some(text) = self.unanswered.clone() {
-            return self.send(text);
+        if let Some((number, text)) = self.unanswered.clone() {
+            let turns = self.conversation.turns().len();
+            return Answer::begin(self, text, number.min(turns));
         }
         match self.conversation.turns() {
             [.., last] => {
                 let (text, turn) = (last.user.clone(), self.conversation.turns().len() - 1);
                 Answer::begin(self, text, turn)
             }
-            [] => Answer::refused(self, String::new(), ChatError::NoTurn { turn: 0, turns: 0 }),
+            [] => Answer::refused(self, String::new(), 0, ChatError::NoTurn { turn: 0, turns: 0 }),
         }
     }
 
@@ -91,7 +93,7 @@ impl Chat {
     pub fn edit(&mut self, turn: usize, text: impl Into<String>) -> Answer<'_> {
         let turns = self.conversation.turns().len();
         if turn >= turns {
-            return Answer::refused(self, text.into(), ChatError::NoTurn { turn, turns });
+            return Answer::refused(self, text.into(), turns, ChatError::NoTurn { turn, turns });
         }
         Answer::begin(self, text.into(), turn)
     }
@@ -138,7 +140,7 @@ impl Chat {
     /// The last message sent, if it got no turn: its answer failed, or was cancelled before it said
     /// anything. Send it again with [`Chat::regenerate`], or edit it.
     pub fn unanswered(&self) -> Option<&str> {
-        self.unanswered.as_deref()
+        self.unanswered.as_ref().map(|(_, text)| text.as_str())
     }
 
     /// Takes back the last turn, in the store too; `None` if there is none.
@@ -174,8 +176,8 @@ impl Chat {
         self.keeping = Keeping::default();
     }
 
-    /// A chat of its own with the first `turns` turns of this one, stored as a conversation of its own where the role has
-    /// a memory; this one stays as it is.
+    /// A chat of its own with the first `turns` turns of this one, stored as a conversation of its own where the role
+    /// keeps turns; this one stays as it is.
     ///
     /// # Errors
     ///
@@ -194,7 +196,7 @@ impl Chat {
         chat.conversation = shown.iter().cloned().collect();
         chat.history = self.history_before(turns);
         chat.keeping.title = (!all.is_empty()).then(|| format!("{} (branch)", self.title()));
-        if turns > 0 {
+        if turns > 0 && chat.keeps().is_some() {
             chat.save()?;
         }
         Ok(chat)
@@ -297,8 +299,8 @@ impl Chat {
     }
 
     /// Keeps a message that got no turn.
-    pub(crate) fn set_aside(&mut self, text: String) {
-        self.unanswered = Some(text);
+    pub(crate) fn set_aside(&mut self, number: usize, text: String) {
+        self.unanswered = Some((number, text));
     }
 }
 

@@ -73,12 +73,16 @@ pub(crate) struct Fit {
     pub(crate) turns: Vec<Vec<Message>>,
     /// The message to be answered, and what has followed it.
     pub(crate) tail: Vec<Message>,
+    /// The message without what was recalled for it, which is left out before the message is refused.
+    pub(crate) without_recalled: Option<Message>,
     pub(crate) history: History,
 }
 
 /// A prompt that keeps to its budget.
 pub(crate) struct Fitted {
     pub(crate) prompt: CandlePrompt,
+    /// Whether what was recalled had to be left out.
+    pub(crate) without_recalled: bool,
     pub(crate) history: History,
     pub(crate) cuts: Vec<Cut>,
 }
@@ -102,13 +106,18 @@ pub(crate) fn compose(
 
 impl Fit {
     /// Drops or summarises as many of the oldest turns as have to go.
-    pub(crate) async fn run(self) -> Result<Fitted, ChatError> {
+    pub(crate) async fn run(mut self) -> Result<Fitted, ChatError> {
         let room = self
             .budget
             .room(self.provider.context_length(), self.params.max_tokens)?;
         let mut history = self.history.clone();
         let mut cuts = Vec::new();
-        let prompt_tokens = self.count(&history).await?;
+        let recalled = self.without_recalled.is_some();
+        let mut prompt_tokens = self.count(&history).await?;
+        if prompt_tokens > room.prompt && self.budget.overflow == Overflow::Error && self.leave_out_recalled()
+        {
+            prompt_tokens = self.count(&history).await?;
+        }
         if prompt_tokens > room.prompt {
             if self.budget.overflow == Overflow::Error {
                 return Err(ChatError::OverBudget {
@@ -125,9 +134,19 @@ impl Fit {
         }
         Ok(Fitted {
             prompt: self.compose(&history),
+            without_recalled: recalled && self.without_recalled.is_none(),
             history,
             cuts,
         })
+    }
+
+    /// Says whether there was anything to be left out.
+    fn leave_out_recalled(&mut self) -> bool {
+        let (Some(plain), Some(message)) = (self.without_recalled.take(), self.tail.first_mut()) else {
+            return false;
+        };
+        *message = plain;
+        true
     }
 
     fn compose(&self, history: &History) -> CandlePrompt {
@@ -135,7 +154,7 @@ impl Fit {
     }
 
     async fn drop_oldest(
-        &self,
+        &mut self,
         room: &Room,
         history: &mut History,
         cuts: &mut Vec<Cut>,
@@ -147,6 +166,9 @@ impl Fit {
         if fewest > room.prompt && last.summary.take().is_some() {
             // The summary goes too before the message is refused.
             history.summary = None;
+            fewest = self.count(&last).await?;
+        }
+        if fewest > room.prompt && self.leave_out_recalled() {
             fewest = self.count(&last).await?;
         }
         if fewest > room.prompt {

@@ -67,6 +67,12 @@ impl Draft {
         messages
     }
 
+    /// The message without what was recalled for it, where that is not yet shown and may be left out.
+    pub(super) fn without_recalled(&self) -> Option<Message> {
+        let may = self.rounds == 0 && self.recalled.is_some();
+        may.then(|| user_message(&self.user, None))
+    }
+
     pub(super) fn read(&mut self, chunk: CandleCompletionChunk) -> Result<Read, EngineError> {
         Ok(match chunk {
             CandleCompletionChunk::Text { text, .. } if !text.is_empty() => {

@@ -57,6 +57,16 @@ impl Archive {
         })
     }
 
+    /// The archive that waits so long for another writer, instead of 10 s, before it fails.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::Store`] of what the system refuses.
+    pub fn with_patience(self, patience: Duration) -> Result<Self, MemoryError> {
+        self.read(|connection| connection.busy_timeout(patience))?;
+        Ok(self)
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
