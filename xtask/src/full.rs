@@ -29,10 +29,16 @@ pub(crate) fn many_cases() -> Result<()> {
     cargo(&arguments, &[("PROPTEST_CASES", "4096")])
 }
 
-/// The loops of `chat` that kill a process again and again, which its usual tests do a few times.
+/// The loops that kill a process again and again, which the usual tests of `chat` and `wick` do a few times.
 pub(crate) fn killed() -> Result<()> {
-    let arguments = ["test", "--package", "chat", "--all-features", "--test", "chat"];
-    cargo(&[&arguments[..], &["--", "--ignored", "killing::"]].concat(), &[])
+    for (package, tests, name) in [
+        ("chat", "chat", "killing::"),
+        ("wick", "program", "terminal_memory::"),
+    ] {
+        let arguments = ["test", "--package", package, "--all-features", "--test", tests];
+        cargo(&[&arguments[..], &["--", "--ignored", name]].concat(), &[])?;
+    }
+    Ok(())
 }
 
 /// Fuzzes every target of `fuzz/` for a minute, from its seeds where it has some.

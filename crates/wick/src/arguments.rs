@@ -19,7 +19,7 @@ use providers::{FAMILIES, Family};
 use serde_json::Value;
 
 pub(crate) use cache::{ListArguments, PullArguments, RemoveArguments};
-pub(crate) use conversation::{ColourChoice, ConversationArguments};
+pub(crate) use conversation::{ColourChoice, ConversationArguments, ToolServer};
 use precision::{Cache, Computing};
 
 use crate::source::Source;

@@ -25,10 +25,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chat::mcp::Server;
 use chat::memory::{Archive, Memory};
 use chat::{AgentRole, AskApproval, Toolbox};
 
-use crate::arguments::{ChatArguments, ConversationArguments};
+use crate::arguments::{ChatArguments, ConversationArguments, ToolServer};
 use crate::interrupt::{self, Outcome};
 use crate::loading::{self, Model};
 use crate::{failure, output};
@@ -39,6 +40,9 @@ use view::Screen;
 /// Time that a call has beyond its tool's own, which is told more exactly.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Time that a server of tools has to tell them.
+const CONNECTING: Duration = Duration::from_secs(30);
+
 /// Holds the conversation that `arguments` asks for.
 ///
 /// # Errors
@@ -47,18 +51,24 @@ const GRACE: Duration = Duration::from_secs(2);
 /// where a message gets no answer.
 pub(crate) fn chat(arguments: &ChatArguments) -> anyhow::Result<ExitCode> {
     let params = arguments.generation.params()?;
-    let (tools, longest) = match &arguments.conversation.tools {
+    let (mut tools, longest) = match &arguments.conversation.tools {
         Some(file) => tool::read(file)?,
         None => (Toolbox::new(), Duration::ZERO),
     };
-    for name in &arguments.conversation.allow {
-        let known = tools.definitions().any(|tool| tool.name == *name);
-        anyhow::ensure!(known, "--allow names {name:?}, which is no tool of --tools");
-    }
     let runtime = interrupt::runtime()?;
     let code = (|| {
         let lines = Lines::of_standard_input()?;
         let memory = memory(&arguments.conversation, lines.interactive())?;
+        if runtime.block_on(connect(&arguments.conversation.mcp, &mut tools))? {
+            return Ok(failure::INTERRUPTED);
+        }
+        for name in &arguments.conversation.allow {
+            let known = tools.definitions().any(|tool| tool.name == *name);
+            anyhow::ensure!(
+                known,
+                "--allow names {name:?}, which is no tool of --tools or --mcp"
+            );
+        }
         let Outcome::Done(model) = runtime.block_on(loading::load(&arguments.model))? else {
             return Ok(failure::INTERRUPTED);
         };
@@ -77,6 +87,22 @@ pub(crate) fn chat(arguments: &ChatArguments) -> anyhow::Result<ExitCode> {
     code.map(ExitCode::from)
 }
 
+/// Adds the tools of these servers; whether Ctrl-C came first.
+///
+/// # Errors
+///
+/// A server that does not answer, or whose tools cannot be used.
+async fn connect(servers: &[ToolServer], tools: &mut Toolbox) -> anyhow::Result<bool> {
+    for ToolServer { name, endpoint } in servers {
+        let connecting = Server::connect(name, endpoint.clone(), CONNECTING);
+        match interrupt::or_interrupt(connecting).await? {
+            Outcome::Interrupted => return Ok(true),
+            Outcome::Done(server) => server?.add_to(tools)?,
+        }
+    }
+    Ok(false)
+}
+
 /// Checks that a model can hold a conversation, with tools if there are some.
 ///
 /// # Errors
@@ -89,7 +115,7 @@ fn usable(model: &Model, tools: bool) -> anyhow::Result<()> {
     }
     anyhow::ensure!(
         !tools || model.provider.capabilities().tools,
-        "{} takes no tools; leave --tools out",
+        "{} takes no tools; leave --tools and --mcp out",
         model.provider.name()
     );
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chat::mcp::Endpoint;
 use clap::{Args, ValueEnum};
 
 /// What a conversation has beside its model.
@@ -11,8 +12,12 @@ pub(crate) struct ConversationArguments {
     /// JSON schema), command (an array, run without a shell; the arguments come as JSON on its standard input) and seconds
     #[arg(long, value_name = "FILE")]
     pub(crate) tools: Option<PathBuf>,
+    /// A server of tools that speaks the Model Context Protocol: NAME= and then a program with its arguments between spaces, or
+    /// an address that begins with http. Its tools are called NAME__TOOL; may be given several times
+    #[arg(long, value_name = "NAME=SERVER", value_parser = tool_server)]
+    pub(crate) mcp: Vec<ToolServer>,
     /// A tool whose calls run unasked; may be given several times
-    #[arg(long, value_name = "TOOL", requires = "tools")]
+    #[arg(long, value_name = "TOOL")]
     pub(crate) allow: Vec<String>,
     /// Where conversations and facts are kept [default: at a terminal, memory.db in the wick folder of $XDG_DATA_HOME or
     /// ~/.local/share; in a pipe, nowhere]
@@ -24,6 +29,31 @@ pub(crate) struct ConversationArguments {
     /// Whether answers are coloured; auto does where standard output is a terminal that can, and NO_COLOR is not set
     #[arg(long = "color", value_name = "WHEN", default_value = "auto")]
     pub(crate) colour: ColourChoice,
+}
+
+/// A server of tools, and what the names of its tools begin with.
+#[derive(Clone, Debug)]
+pub(crate) struct ToolServer {
+    pub(crate) name: String,
+    pub(crate) endpoint: Endpoint,
+}
+
+fn tool_server(text: &str) -> Result<ToolServer, String> {
+    let fault = || "it is NAME=PROGRAM ARGUMENTS or NAME=URL".to_owned();
+    let (name, server) = text.split_once('=').ok_or_else(fault)?;
+    let mut words = server.split_whitespace();
+    let (Some(first), false) = (words.next(), name.is_empty()) else {
+        return Err(fault());
+    };
+    let endpoint = if first.starts_with("http://") || first.starts_with("https://") {
+        Endpoint::http(server.trim())
+    } else {
+        Endpoint::process(first, words)
+    };
+    Ok(ToolServer {
+        name: name.to_owned(),
+        endpoint,
+    })
 }
 
 /// Whether answers are coloured.

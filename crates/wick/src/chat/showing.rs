@@ -88,7 +88,7 @@ pub(super) fn tools(session: &Session<'_>) -> String {
         let _ = writeln!(text, "{:<20} {asked}; {about}", tool.name);
     }
     if text.is_empty() {
-        text.push_str("there are no tools; --tools FILE names some\n");
+        text.push_str("there are no tools; --tools FILE or --mcp NAME=SERVER names some\n");
     }
     text
 }

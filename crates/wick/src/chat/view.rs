@@ -78,7 +78,7 @@ pub(super) struct View {
 /// What is being shown.
 enum Part {
     Nothing,
-    Text(Markdown),
+    Text(Box<Markdown>),
     Reasoning { flow: Flow, since: Instant, begun: bool },
 }
 
@@ -163,7 +163,7 @@ impl View {
         }
         let columns = self.screen.columns();
         if !matches!(self.part, Part::Text(_)) {
-            self.part = Part::Text(Markdown::new(columns, colours && self.display.markdown));
+            self.part = Part::Text(Box::new(Markdown::new(columns, colours && self.display.markdown)));
         }
         let Part::Text(markdown) = &mut self.part else {
             return Ok(());

@@ -257,3 +257,62 @@ fn a_call_in_a_pipe_runs_only_if_its_tool_is_allowed() {
         "{refused:?}"
     );
 }
+
+/// A server of tools, as short as one can be: it answers three requests by their methods.
+const TOOL_SERVER: &str = r#"while read -r line; do
+  id=$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
+  case "$line" in
+    *'"initialize"'*) body='{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"den","version":"1"}}' ;;
+    *'"tools/list"'*) body='{"tools":[{"name":"fox","description":"Asks the fox.","inputSchema":{"type":"object"}}]}' ;;
+    *'"tools/call"'*) body='{"content":[{"type":"text","text":"yip"}]}' ;;
+    *) continue ;;
+  esac
+  printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$body"
+done
+"#;
+
+#[cfg(unix)]
+#[test]
+fn a_server_of_tools_has_its_tools_called() {
+    let files = Files::new();
+    let script = files.bytes("server.sh", TOOL_SERVER.as_bytes());
+    let mcp = format!("den=sh {}", argument(&script));
+    let server = crate::engine_server::Server::start(|asked, _, wire| {
+        wire.begin();
+        let messages = asked.body["messages"].as_array().expect("messages");
+        match messages.last() {
+            Some(last) if last["role"] == "tool" => {
+                wire.text(last["content"].as_str().unwrap_or_default());
+                wire.finish("stop");
+            }
+            _ => {
+                let call = serde_json::json!({"index": 0, "id": "1", "type": "function",
+                    "function": {"name": "den__fox", "arguments": "{}"}});
+                wire.event(&crate::engine_server::chunk(
+                    &serde_json::json!({"tool_calls": [call]}),
+                    None,
+                ));
+                wire.finish("tool_calls");
+            }
+        }
+    });
+    let arguments = [
+        "chat",
+        "--remote",
+        &server.address,
+        "--mcp",
+        &mcp,
+        "--allow",
+        "den__fox",
+    ];
+    let ended = wick_with_input(&arguments, b"Call\n");
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), "yip\n", "{ended:?}");
+    for (mcp, said) in [
+        ("den=/nowhere/den", "/nowhere/den"),
+        ("den", "NAME=PROGRAM"),
+        ("den=false", "den"),
+    ] {
+        let ended = wick_with_input(&["chat", "--remote", &server.address, "--mcp", mcp], b"");
+        assert!(ended.complaint().contains(said), "{said}: {ended:?}");
+    }
+}
