@@ -118,14 +118,6 @@ impl ModelArguments {
         Ok(Some(config))
     }
 
-    /// The same for another model: one of the same server, where one is asked.
-    pub(crate) fn naming(&self, model: &str) -> Self {
-        Self {
-            path: Some(PathBuf::from(model)),
-            ..self.clone()
-        }
-    }
-
     /// The model, which has to be named where figures are computed.
     ///
     /// # Errors

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use chat::mcp::Endpoint;
 use clap::{Args, ValueEnum};
 
+use super::ModelArguments;
+
 /// What a conversation has beside its model.
 #[derive(Debug, Args)]
 pub(crate) struct ConversationArguments {
@@ -29,6 +31,16 @@ pub(crate) struct ConversationArguments {
     /// Whether answers are coloured; auto does where standard output is a terminal that can, and NO_COLOR is not set
     #[arg(long = "color", value_name = "WHEN", default_value = "auto")]
     pub(crate) colour: ColourChoice,
+}
+
+impl ModelArguments {
+    /// The same for another model: one of the same server, where one is asked.
+    pub(crate) fn naming(&self, model: &str) -> Self {
+        Self {
+            path: Some(PathBuf::from(model)),
+            ..self.clone()
+        }
+    }
 }
 
 /// A server of tools, and what the names of its tools begin with.

@@ -23,6 +23,9 @@ use table::Table;
 const HEADING: Style = Style::of(Colour::Magenta).bold();
 const MARK: Style = Style::of(Colour::Blue);
 
+/// Columns of a rule at most.
+const RULE: usize = 40;
+
 /// A text of Markdown on its way to a terminal.
 #[derive(Debug)]
 pub(super) struct Markdown {
@@ -151,54 +154,59 @@ impl Markdown {
 
     /// Begins what a line was found to be; whether the line's beginning is dealt with.
     fn open(&mut self, opening: Opening, ended: bool) -> bool {
-        let fresh = self.first.is_empty();
-        if fresh && !matches!(opening, Opening::Bar) {
+        if self.first.is_empty() && !matches!(opening, Opening::Bar) {
             self.settle();
         }
         let colours = self.flow.colours();
         match opening {
-            Opening::Blank => {
-                self.gap |= self.begun;
-                if !fresh {
-                    self.begin_line();
-                    self.flow.end_line();
-                }
-                self.new_line();
-                true
-            }
             Opening::Quote { taken } => {
-                let mark = if colours { "│ " } else { "> " };
-                self.margin(taken, &styled(mark, MARK), &styled(mark, MARK));
+                let mark = styled(if colours { "│ " } else { "> " }, MARK);
+                self.margin(taken, &mark, &mark);
                 self.quotes += 1;
-                false
             }
             Opening::Item { taken, indent, mark } => {
                 let shown = match mark.as_str() {
-                    "-" | "*" | "+" if colours => "•".to_owned(),
-                    _ => mark,
+                    "-" | "*" | "+" if colours => "•",
+                    mark => mark,
                 };
-                let before = " ".repeat(indent);
-                let first = styled(&format!("{before}{shown} "), MARK);
+                let first = styled(&format!("{}{shown} ", " ".repeat(indent)), MARK);
                 let rest = styled(&" ".repeat(first.len()), Style::PLAIN);
                 self.margin(taken, &first, &rest);
-                false
             }
             Opening::Task { taken, done } if colours => {
                 let mark = styled(if done { "☑ " } else { "☐ " }, MARK);
                 self.margin(taken, &mark, &styled("  ", Style::PLAIN));
-                false
+            }
+            opening => {
+                self.open_last(opening, ended);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Begins a line that no further mark can follow on.
+    fn open_last(&mut self, opening: Opening, ended: bool) {
+        let colours = self.flow.colours();
+        match opening {
+            Opening::Blank => {
+                self.gap |= self.begun;
+                if !self.first.is_empty() {
+                    self.begin_line();
+                    self.flow.end_line();
+                }
+                self.new_line();
             }
             Opening::Rule => {
                 let line = self.held.trim().to_owned();
                 self.begin_line();
                 let rule = if colours {
-                    "─".repeat(self.flow.room().min(40))
+                    "─".repeat(self.flow.room().min(RULE))
                 } else {
                     line
                 };
                 self.line_of(&rule, Style::FAINT);
                 self.new_line();
-                true
             }
             Opening::Fence { mark, count, info } => {
                 let line = self.held.trim().to_owned();
@@ -210,35 +218,29 @@ impl Markdown {
                     code: Code::new(if colours { &info } else { "" }),
                     within: false,
                 };
-                true
             }
             Opening::Bar => {
                 let line = self.held.clone();
                 self.bar(line);
-                true
             }
             Opening::Heading { taken, level } if colours => {
-                let look = if level == 1 {
+                let underlined = level == 1;
+                self.text(
+                    taken,
                     Style {
-                        underlined: true,
+                        underlined,
                         ..HEADING
-                    }
-                } else {
-                    HEADING
-                };
-                self.text(taken, look, ended);
-                true
-            }
-            Opening::Heading { .. } | Opening::Task { .. } => {
-                self.text(0, Style::PLAIN, ended);
-                true
+                    },
+                    ended,
+                );
             }
             Opening::Text { indent } => {
                 let indent = styled(&" ".repeat(indent), Style::PLAIN);
                 self.margin(indent.len(), &indent, &indent);
                 self.text(0, Style::PLAIN, ended);
-                true
             }
+            // Without colours the marks are text.
+            _ => self.text(0, Style::PLAIN, ended),
         }
     }
 

@@ -119,16 +119,7 @@ impl Defaults {
         let mut budget = role.budget;
         let begun = &self.params;
         match name {
-            "reasoning" => {
-                display.reasoning = match value {
-                    None | Some("show") => Reasoning::Show,
-                    Some("fold") => Reasoning::Fold,
-                    Some("hide") => Reasoning::Hide,
-                    Some(_) => return Err(wrong()),
-                }
-            }
-            "markdown" => display.markdown = switch(value, true).ok_or_else(wrong)?,
-            "status" => display.status = switch(value, true).ok_or_else(wrong)?,
+            "reasoning" | "markdown" | "status" => show(name, value, display).ok_or_else(wrong)?,
             "temperature" => params.temperature = number(value, begun.temperature).ok_or_else(wrong)?,
             "seed" => params.seed = number(value, begun.seed).ok_or_else(wrong)?,
             "max_tokens" => params.max_tokens = number(value, begun.max_tokens).ok_or_else(wrong)?,
@@ -173,6 +164,23 @@ impl Defaults {
 fn find(name: &str) -> Result<&'static Setting, String> {
     let found = SETTINGS.iter().find(|setting| setting.name == name);
     found.ok_or_else(|| format!("there is no setting {name:?}; there are {}", names().join(", ")))
+}
+
+/// Changes how answers are shown; `None` if the value is none.
+fn show(name: &str, value: Option<&str>, display: &mut Display) -> Option<()> {
+    match name {
+        "markdown" => display.markdown = switch(value, true)?,
+        "status" => display.status = switch(value, true)?,
+        _ => {
+            display.reasoning = match value {
+                None | Some("show") => Reasoning::Show,
+                Some("fold") => Reasoning::Fold,
+                Some("hide") => Reasoning::Hide,
+                Some(_) => return None,
+            }
+        }
+    }
+    Some(())
 }
 
 fn switch(value: Option<&str>, default: bool) -> Option<bool> {
