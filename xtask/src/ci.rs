@@ -39,6 +39,7 @@ pub(crate) fn run(full: bool) -> Result<()> {
     }
     if full {
         timed("test, many cases", super::full::many_cases)?;
+        timed("killed processes", super::full::killed)?;
         timed("fuzz", super::full::fuzz)?;
         timed("valgrind", super::full::valgrind)?;
         timed("demo model", || super::demo::examine(&[]))?;

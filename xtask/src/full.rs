@@ -1,4 +1,5 @@
-//! What takes longer than a change can wait for: many random cases, fuzzing, the scalar kernels under valgrind.
+//! What takes longer than a change can wait for: many random cases, killed processes, fuzzing, the scalar kernels
+//! under valgrind.
 
 use std::process::Command;
 
@@ -26,6 +27,18 @@ pub(crate) fn many_cases() -> Result<()> {
         "--tests",
     ];
     cargo(&arguments, &[("PROPTEST_CASES", "4096")])
+}
+
+/// The loops that kill a process again and again, which the usual tests of `chat` and `wick` do a few times.
+pub(crate) fn killed() -> Result<()> {
+    for (package, tests, name) in [
+        ("chat", "chat", "killing::"),
+        ("wick", "program", "terminal_memory::"),
+    ] {
+        let arguments = ["test", "--package", package, "--all-features", "--test", tests];
+        cargo(&[&arguments[..], &["--", "--ignored", name]].concat(), &[])?;
+    }
+    Ok(())
 }
 
 /// Fuzzes every target of `fuzz/` for a minute, from its seeds where it has some.

@@ -8,6 +8,7 @@
 //! * **What is deleted is gone**, from the index too; nothing is kept back.
 
 mod archive;
+mod embedder;
 mod portable;
 mod query;
 
@@ -15,10 +16,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use engine::Message;
+use engine::{EngineError, Message, ToolCall};
 use serde::{Deserialize, Serialize};
 
 pub use archive::Archive;
+pub use embedder::{Embedder, ProviderEmbedder, index};
 pub use portable::{Portable, PortableConversation};
 
 /// A kept conversation.
@@ -54,6 +56,9 @@ pub struct KeptTurn {
     /// Everything between the two that the model is shown again: calls of tools and their results.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub between: Vec<Message>,
+    /// Calls of tools that the answer ended with and that nothing ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
     /// Whether the answer was stopped before its end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
@@ -84,7 +89,7 @@ pub struct Fact {
 }
 
 /// Where something that was recalled stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A fact.
     Fact(FactId),
@@ -105,6 +110,56 @@ pub struct Recalled {
     pub score: f64,
 }
 
+/// What is to be recalled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Query<'a> {
+    /// Whose words are looked for: what shares any of them is found.
+    pub text: &'a str,
+    /// Name of an embedding model, and the vector that it makes of the text, for what is near it in meaning. Only vectors
+    /// of the same model and length are compared.
+    pub meaning: Option<(&'a str, &'a [f32])>,
+    /// Whether facts are looked through.
+    pub facts: bool,
+    /// Whether turns are.
+    pub turns: bool,
+    /// The most that is returned.
+    pub limit: usize,
+    /// A conversation whose turns from this number on are left out.
+    pub shown: Option<(ConversationId, usize)>,
+}
+
+impl<'a> Query<'a> {
+    /// Facts, and turns of every conversation, that share words with `text`.
+    pub fn words(text: &'a str, limit: usize) -> Self {
+        Self {
+            text,
+            meaning: None,
+            facts: true,
+            turns: true,
+            limit,
+            shown: None,
+        }
+    }
+}
+
+/// Something that has a vector for each embedding model, or should have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Item {
+    /// A fact.
+    Fact(FactId),
+    /// A turn, by a number that no other turn of the store ever has.
+    Turn(i64),
+}
+
+/// A text that lacks a vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unindexed {
+    /// What it is.
+    pub item: Item,
+    /// The text.
+    pub text: String,
+}
+
 /// A store of conversations and facts.
 ///
 /// Calls block for as long as a file takes: milliseconds. All of them may be made from several threads and processes at
@@ -117,6 +172,30 @@ pub trait Memory: fmt::Debug + Send + Sync {
     /// What the store reports.
     fn begin(&self, title: &str) -> Result<ConversationId, MemoryError>;
 
+    /// Keeps a whole conversation, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports.
+    fn begin_with(&self, title: &str, turns: &[KeptTurn]) -> Result<ConversationId, MemoryError>;
+
+    /// Forgets all turns of a conversation from number `from` on, and keeps `turns` in their place, in one transaction.
+    ///
+    /// * `expected`: turns that the conversation has before.
+    ///
+    /// # Errors
+    ///
+    /// * [`MemoryError::NoConversation`] if there is none of this id.
+    /// * [`MemoryError::TurnNumber`] if it has another number of turns than expected, or fewer than `from`: somebody else
+    ///   has changed it.
+    fn rewrite(
+        &self,
+        id: ConversationId,
+        from: usize,
+        expected: usize,
+        turns: &[KeptTurn],
+    ) -> Result<(), MemoryError>;
+
     /// Keeps a turn.
     ///
     /// * `number`: of the turn, counted from 0.
@@ -125,7 +204,9 @@ pub trait Memory: fmt::Debug + Send + Sync {
     ///
     /// * [`MemoryError::NoConversation`] if there is none of this id.
     /// * [`MemoryError::TurnNumber`] if it has other than `number` turns: somebody else has added to it.
-    fn append(&self, id: ConversationId, number: usize, turn: &KeptTurn) -> Result<(), MemoryError>;
+    fn append(&self, id: ConversationId, number: usize, turn: &KeptTurn) -> Result<(), MemoryError> {
+        self.rewrite(id, number, number, std::slice::from_ref(turn))
+    }
 
     /// Forgets all turns of a conversation from number `turns` on.
     ///
@@ -140,6 +221,13 @@ pub trait Memory: fmt::Debug + Send + Sync {
     ///
     /// [`MemoryError::NoConversation`] if there is none of this id.
     fn turns(&self, id: ConversationId) -> Result<Vec<KeptTurn>, MemoryError>;
+
+    /// A conversation without its turns.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::NoConversation`] if there is none of this id.
+    fn outline(&self, id: ConversationId) -> Result<Outline, MemoryError>;
 
     /// All conversations, the one that was last added to first.
     ///
@@ -190,17 +278,37 @@ pub trait Memory: fmt::Debug + Send + Sync {
     /// What the store reports.
     fn forget(&self, id: FactId) -> Result<bool, MemoryError>;
 
-    /// What shares words with `text`, the best first: facts, and turns of every conversation but `except`.
+    /// What fits a query, the best first.
+    ///
+    /// By words alone, the score is that of the full-text index, which halves at most with age. With a meaning too, what
+    /// is nearest in meaning, with age as well, is a second ranking, and the score is the sum of both rankings' `1 / (60 +
+    /// place)`, places counted from 1 (reciprocal rank fusion).
     ///
     /// # Errors
     ///
     /// What the store reports.
-    fn recall(
-        &self,
-        text: &str,
-        limit: usize,
-        except: Option<ConversationId>,
-    ) -> Result<Vec<Recalled>, MemoryError>;
+    fn recall(&self, query: &Query<'_>) -> Result<Vec<Recalled>, MemoryError>;
+
+    /// The newest texts, `limit` at most, that have no vector of this embedding model.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports.
+    fn unindexed(&self, model: &str, limit: usize) -> Result<Vec<Unindexed>, MemoryError>;
+
+    /// Keeps vectors that an embedding model made, in one transaction; those of what was deleted meanwhile are let go.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::Dimension`] of a vector whose length is not that of the model's other ones.
+    fn keep_vectors(&self, model: &str, vectors: &[(Item, Vec<f32>)]) -> Result<(), MemoryError>;
+
+    /// Deletes all vectors of an embedding model; `false` if there are none.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports.
+    fn forget_vectors(&self, model: &str) -> Result<bool, MemoryError>;
 
     /// Deletes everything.
     ///
@@ -265,6 +373,32 @@ pub enum MemoryError {
         #[source]
         source: std::io::Error,
     },
+    /// The embedding model failed.
+    #[error("the embedding model failed")]
+    Embed(#[source] EngineError),
+    /// The embedding model gave another number of vectors than of texts.
+    #[error("the embedding model made {got} vectors of {asked} texts")]
+    Vectors {
+        /// Texts.
+        asked: usize,
+        /// Vectors.
+        got: usize,
+    },
+    /// A vector is not as long as the others of its model: the model is another than it was, under the same name.
+    #[error(
+        "a vector of {model:?} has {got} numbers, and those that are kept have {known}; delete those, or name the model otherwise"
+    )]
+    Dimension {
+        /// The model.
+        model: String,
+        /// Numbers of its vectors.
+        known: usize,
+        /// Numbers of this one.
+        got: usize,
+    },
+    /// The thread that works for the store failed.
+    #[error("the memory's work {0}")]
+    Worker(String),
     /// An export that cannot be read.
     #[error("what is to be imported is no export of a memory")]
     Import(#[source] serde_json::Error),

@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, ready};
 use generator::AsyncStream;
 
 use crate::chunk::CandleCompletionChunk;
-use crate::error::EngineError;
+use crate::error::{BackendErrorKind, EngineError};
 use crate::params::CandleCompletionParams;
 use crate::prompt::CandlePrompt;
 
@@ -49,6 +49,29 @@ pub trait CandleCompletionModel: Send + Sync {
     /// What [`prompt`](Self::prompt) would report before generating: a prompt that is empty or does not
     /// render, or a backend that cannot count.
     fn count_tokens(&self, prompt: &CandlePrompt) -> Result<usize, EngineError>;
+
+    /// Counts the tokens of `prompt` with all that `params` add to it, such as the declarations of tools.
+    ///
+    /// A provider that does not say otherwise counts declarations as the JSON that they are, which is no less than most
+    /// templates make of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`count_tokens`](Self::count_tokens).
+    fn count_request(
+        &self,
+        prompt: &CandlePrompt,
+        params: &CandleCompletionParams,
+    ) -> Result<usize, EngineError> {
+        let counted = self.count_tokens(prompt)?;
+        let tools = params.declared_tools();
+        if tools.is_empty() {
+            return Ok(counted);
+        }
+        let declared = serde_json::to_string(tools)
+            .map_err(|error| EngineError::backend(BackendErrorKind::Request, error))?;
+        Ok(counted + self.count_tokens(&CandlePrompt::raw(declared))?)
+    }
 
     /// What the provider can be asked for.
     fn capabilities(&self) -> Capabilities;

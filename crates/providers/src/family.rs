@@ -129,6 +129,14 @@ macro_rules! local_family {
                 self.0.count_tokens(prompt)
             }
 
+            fn count_request(
+                &self,
+                prompt: &$crate::CandlePrompt,
+                params: &$crate::CandleCompletionParams,
+            ) -> ::std::result::Result<usize, $crate::EngineError> {
+                self.0.count_request(prompt, params)
+            }
+
             fn capabilities(&self) -> $crate::Capabilities {
                 self.0.capabilities()
             }

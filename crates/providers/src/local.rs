@@ -321,6 +321,19 @@ impl CandleCompletionModel for LocalProvider {
         Ok(self.encode(prompt)?.len())
     }
 
+    fn count_request(
+        &self,
+        prompt: &CandlePrompt,
+        params: &CandleCompletionParams,
+    ) -> Result<usize, EngineError> {
+        Request::for_capabilities(prompt, params, self.capabilities())?;
+        let Some(messages) = prompt.messages() else {
+            return self.count_tokens(prompt);
+        };
+        let text = self.dialect().render_for(messages, params)?;
+        Ok(self.dialect().encode_rendered(&text)?.len())
+    }
+
     fn capabilities(&self) -> Capabilities {
         let chat = self.template().is_ok();
         Capabilities::local(chat)

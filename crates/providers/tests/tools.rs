@@ -278,6 +278,8 @@ fn calls_are_read_where_tools_are_declared_and_every_token_is_kept() {
     let declared = provider.encode_with_tools(&chat, &params.tools);
     let declared = declared.expect("the prompt encodes").len();
     assert!(declared > provider.count_tokens(&chat).expect("the prompt can be counted"));
+    let counted = provider.count_request(&chat, &params);
+    assert_eq!(counted.expect("the request can be counted"), declared);
     for tools in [params.tools.clone(), vec![]] {
         let params = CandleCompletionParams {
             tools,

@@ -1,6 +1,7 @@
 //! The command line: what may be asked, and its reading.
 
 mod cache;
+mod conversation;
 mod precision;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use providers::{FAMILIES, Family};
 use serde_json::Value;
 
 pub(crate) use cache::{ListArguments, PullArguments, RemoveArguments};
+pub(crate) use conversation::{ColourChoice, ConversationArguments, ToolServer};
 use precision::{Cache, Computing};
 
 use crate::source::Source;
@@ -65,7 +67,7 @@ pub(crate) enum Evaluation {
 }
 
 /// Which model, and how it is held.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ModelArguments {
     /// Model: a GGUF file, a safetensors file, a folder as published, or one of a hub, OWNER/NAME:PATTERN, which
     /// is downloaded unless it was before [default: the demo model that is built in]
@@ -247,6 +249,8 @@ pub(crate) struct ChatArguments {
     /// Instructions that the model is shown before the conversation
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) system: Option<String>,
+    #[command(flatten)]
+    pub(crate) conversation: ConversationArguments,
     #[command(flatten)]
     pub(crate) generation: GenerationArguments,
 }

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
+use crate::output;
+
 /// Exit status where the command line cannot be understood.
 pub(crate) const USAGE: u8 = 2;
 
@@ -60,7 +62,7 @@ pub(crate) fn one_line(text: &str) -> String {
         .join(" ")
         .chars()
         .map(|c| {
-            if c.is_control() {
+            if output::steers(c) {
                 char::REPLACEMENT_CHARACTER
             } else {
                 c

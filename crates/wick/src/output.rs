@@ -1,8 +1,8 @@
 //! Standard output: what the program was asked for, and nothing else.
 //!
-//! Text of a model is foreign. On a terminal its control characters are shown as a replacement character, so
-//! that an answer cannot move the cursor, retitle the window or type for its reader; in a pipe it is passed on
-//! to the letter.
+//! Text of a model is foreign. On a terminal its control characters and those that turn the direction of writing are
+//! shown as a replacement character, so that an answer cannot move the cursor, retitle the window, type for its
+//! reader or show other words than it has; in a pipe it is passed on to the letter.
 
 use std::io::{IsTerminal as _, StdoutLock, Write as _};
 
@@ -101,17 +101,20 @@ fn dimmed(text: &str, colours: bool) -> String {
     }
 }
 
+/// Whether a terminal would obey this character instead of showing it. Marks that turn the direction of writing are
+/// among them: with them a line reads as something else than it is.
+pub(crate) fn steers(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// `text` without anything that a terminal would obey, line ends and tabs apart.
 pub(crate) fn harmless(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() && !matches!(c, '\n' | '\t') {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
-        .collect()
+    let shown = |letter| match letter {
+        '\n' | '\t' => letter,
+        _ if steers(letter) => char::REPLACEMENT_CHARACTER,
+        _ => letter,
+    };
+    text.replace("\r\n", "\n").chars().map(shown).collect()
 }
 
 #[cfg(test)]
@@ -130,5 +133,6 @@ mod tests {
             harmless("a\u{1b}[2J\tb\n\u{9b}c\r"),
             "a\u{fffd}[2J\tb\n\u{fffd}c\u{fffd}"
         );
+        assert_eq!(harmless("a\r\n\u{202e}b\u{2066}"), "a\n\u{fffd}b\u{fffd}");
     }
 }

@@ -87,6 +87,19 @@ pub(crate) fn pull(arguments: &PullArguments) -> anyhow::Result<ExitCode> {
     code.map(ExitCode::from)
 }
 
+/// The names of the models that are cached.
+///
+/// # Errors
+///
+/// A cache that cannot be read.
+pub(crate) fn cached() -> anyhow::Result<Vec<String>> {
+    let cached = hub(true)?.cached()?;
+    Ok(cached
+        .into_iter()
+        .map(|cached| cached.model.to_string())
+        .collect())
+}
+
 /// Lists the models that are cached.
 ///
 /// # Errors

@@ -5,6 +5,8 @@
 //! cannot part.
 
 mod file;
+mod ranking;
+mod vectors;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,16 +14,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::query::any_word;
-use super::{ConversationId, Fact, FactId, KeptTurn, Memory, MemoryError, Origin, Outline, Recalled};
+use super::{
+    ConversationId, Fact, FactId, Item, KeptTurn, Memory, MemoryError, Outline, Query, Recalled, Unindexed,
+};
 use file::At;
 
 /// How long a writer waits for another one.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// After so many days, what is recalled counts for half as much more than what is ancient.
-const HALF_LIFE_DAYS: f64 = 30.0;
-/// Candidates that are looked at for each that is asked for.
-const CANDIDATES: usize = 8;
 
 /// A file of conversations and facts.
 #[derive(Debug)]
@@ -56,6 +55,16 @@ impl Archive {
             path,
             connection: Mutex::new(connection),
         })
+    }
+
+    /// The archive that waits so long for another writer, instead of 10 s, before it fails.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::Store`] of what the system refuses.
+    pub fn with_patience(self, patience: Duration) -> Result<Self, MemoryError> {
+        self.read(|connection| connection.busy_timeout(patience))?;
+        Ok(self)
     }
 
     /// The file.
@@ -171,12 +180,43 @@ fn time(milliseconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default())
 }
 
+/// What an [`Outline`] is read from.
+const OUTLINES: &str = "SELECT id, title, updated,
+    (SELECT count(*) FROM turns WHERE conversation = conversations.id) FROM conversations";
+
+fn outline(row: &rusqlite::Row<'_>) -> rusqlite::Result<Outline> {
+    Ok(Outline {
+        id: ConversationId(row.get(0)?),
+        title: row.get(1)?,
+        updated: time(row.get(2)?),
+        turns: count(row, 3)?,
+    })
+}
+
 /// What of a turn has no column of its own.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Rest {
     reasoning: String,
     between: Vec<engine::Message>,
+    #[serde(default)]
+    tool_calls: Vec<engine::ToolCall>,
     interrupted: bool,
+}
+
+fn insert_conversation(connection: &Connection, title: &str) -> rusqlite::Result<ConversationId> {
+    connection.execute(
+        "INSERT INTO conversations (title, updated) VALUES (?1, ?2)",
+        params![title, now()],
+    )?;
+    Ok(ConversationId(connection.last_insert_rowid()))
+}
+
+fn forget_turns(connection: &Connection, id: ConversationId, from: usize) -> rusqlite::Result<()> {
+    connection.execute(
+        "DELETE FROM turns WHERE conversation = ?1 AND number >= ?2",
+        params![id.0, from as i64],
+    )?;
+    Ok(())
 }
 
 fn insert_turn(
@@ -188,6 +228,7 @@ fn insert_turn(
     let rest = Rest {
         reasoning: turn.reasoning.clone(),
         between: turn.between.clone(),
+        tool_calls: turn.tool_calls.clone(),
         interrupted: turn.interrupted,
     };
     let rest = serde_json::to_string(&rest)
@@ -201,37 +242,49 @@ fn insert_turn(
 
 impl Memory for Archive {
     fn begin(&self, title: &str) -> Result<ConversationId, MemoryError> {
+        self.begin_with(title, &[])
+    }
+
+    fn begin_with(&self, title: &str, turns: &[KeptTurn]) -> Result<ConversationId, MemoryError> {
         self.write(|transaction| {
-            transaction.execute(
-                "INSERT INTO conversations (title, updated) VALUES (?1, ?2)",
-                params![title, now()],
-            )?;
-            Ok(ConversationId(transaction.last_insert_rowid()))
+            let id = insert_conversation(transaction, title)?;
+            for (number, turn) in turns.iter().enumerate() {
+                insert_turn(transaction, id, number, turn)?;
+            }
+            Ok(id)
         })
     }
 
-    fn append(&self, id: ConversationId, number: usize, turn: &KeptTurn) -> Result<(), MemoryError> {
+    fn rewrite(
+        &self,
+        id: ConversationId,
+        from: usize,
+        expected: usize,
+        turns: &[KeptTurn],
+    ) -> Result<(), MemoryError> {
+        let fits = |found| found == expected && from <= found;
         let found = self.write_to(id, |transaction| {
             let found = turns_of(transaction, id)?;
-            if found == number {
-                insert_turn(transaction, id, number, turn)?;
+            if fits(found) {
+                forget_turns(transaction, id, from)?;
+                for (number, turn) in (from..).zip(turns) {
+                    insert_turn(transaction, id, number, turn)?;
+                }
                 touch(transaction, id)?;
             }
             Ok(found)
         })?;
-        if found == number {
+        if fits(found) {
             Ok(())
         } else {
+            let number = from;
             Err(MemoryError::TurnNumber { id, number, found })
         }
     }
 
     fn truncate(&self, id: ConversationId, turns: usize) -> Result<(), MemoryError> {
         self.write_to(id, |transaction| {
-            transaction.execute(
-                "DELETE FROM turns WHERE conversation = ?1 AND number >= ?2",
-                params![id.0, turns as i64],
-            )?;
+            forget_turns(transaction, id, turns)?;
             touch(transaction, id)
         })
     }
@@ -254,6 +307,7 @@ impl Memory for Archive {
                     answer: row.get(1)?,
                     reasoning: rest.reasoning,
                     between: rest.between,
+                    tool_calls: rest.tool_calls,
                     interrupted: rest.interrupted,
                 })
             })?;
@@ -262,21 +316,19 @@ impl Memory for Archive {
         turns.ok_or(MemoryError::NoConversation { id })
     }
 
+    fn outline(&self, id: ConversationId) -> Result<Outline, MemoryError> {
+        let found = self.read(|connection| {
+            let query = format!("{OUTLINES} WHERE id = ?1");
+            connection.query_row(&query, [id.0], outline).optional()
+        })?;
+        found.ok_or(MemoryError::NoConversation { id })
+    }
+
     fn conversations(&self) -> Result<Vec<Outline>, MemoryError> {
         self.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT id, title, updated, (SELECT count(*) FROM turns WHERE conversation = conversations.id)
-                 FROM conversations ORDER BY updated DESC, id DESC",
-            )?;
-            let outlines = statement.query_map([], |row| {
-                Ok(Outline {
-                    id: ConversationId(row.get(0)?),
-                    title: row.get(1)?,
-                    updated: time(row.get(2)?),
-                    turns: count(row, 3)?,
-                })
-            })?;
-            outlines.collect()
+            let query = format!("{OUTLINES} ORDER BY updated DESC, id DESC");
+            let mut statement = connection.prepare_cached(&query)?;
+            statement.query_map([], outline)?.collect()
         })
     }
 
@@ -292,11 +344,7 @@ impl Memory for Archive {
 
     fn branch(&self, id: ConversationId, turns: usize, title: &str) -> Result<ConversationId, MemoryError> {
         self.write_to(id, |transaction| {
-            transaction.execute(
-                "INSERT INTO conversations (title, updated) VALUES (?1, ?2)",
-                params![title, now()],
-            )?;
-            let new = ConversationId(transaction.last_insert_rowid());
+            let new = insert_conversation(transaction, title)?;
             transaction.execute(
                 "INSERT INTO turns (conversation, number, said, answered, rest, kept)
                  SELECT ?1, number, said, answered, rest, kept FROM turns
@@ -349,62 +397,33 @@ impl Memory for Archive {
         self.write(|transaction| Ok(transaction.execute("DELETE FROM facts WHERE id = ?1", [id.0])? > 0))
     }
 
-    fn recall(
-        &self,
-        text: &str,
-        limit: usize,
-        except: Option<ConversationId>,
-    ) -> Result<Vec<Recalled>, MemoryError> {
-        let Some(query) = any_word(text) else {
-            return Ok(Vec::new());
-        };
-        let candidates = limit.saturating_mul(CANDIDATES) as i64;
-        let mut found = self.read(|connection| {
-            let mut found = Vec::new();
-            let mut statement = connection.prepare_cached(
-                "SELECT facts.id, facts.fact, facts.kept, facts_index.rank
-                 FROM facts_index JOIN facts ON facts.id = facts_index.rowid
-                 WHERE facts_index MATCH ?1 ORDER BY facts_index.rank LIMIT ?2",
-            )?;
-            let facts = statement.query_map(params![query, candidates], |row| {
-                Ok(recalled(
-                    Origin::Fact(FactId(row.get(0)?)),
-                    row.get(1)?,
-                    row.get(2)?,
-                    row.get(3)?,
-                ))
-            })?;
-            for fact in facts {
-                found.push(fact?);
-            }
-            let mut statement = connection.prepare_cached(
-                "SELECT turns.conversation, turns.number, turns.said, turns.answered, turns.kept, turns_index.rank
-                 FROM turns_index JOIN turns ON turns.id = turns_index.rowid
-                 WHERE turns_index MATCH ?1 AND turns.conversation IS NOT ?3
-                 ORDER BY turns_index.rank LIMIT ?2",
-            )?;
-            let turns = statement.query_map(params![query, candidates, except.map(|id| id.0)], |row| {
-                let (said, answered): (String, String) = (row.get(2)?, row.get(3)?);
-                Ok(recalled(
-                    Origin::Turn(ConversationId(row.get(0)?), count(row, 1)?),
-                    format!("{said}\n{answered}"),
-                    row.get(4)?,
-                    row.get(5)?,
-                ))
-            })?;
-            for turn in turns {
-                found.push(turn?);
-            }
-            Ok(found)
-        })?;
-        found.sort_by(|a, b| b.score.total_cmp(&a.score));
-        found.truncate(limit);
-        Ok(found)
+    fn recall(&self, query: &Query<'_>) -> Result<Vec<Recalled>, MemoryError> {
+        self.read(|connection| ranking::recall(connection, query, now()))
+    }
+
+    fn unindexed(&self, model: &str, limit: usize) -> Result<Vec<Unindexed>, MemoryError> {
+        self.read(|connection| vectors::missing(connection, model, limit))
+    }
+
+    fn keep_vectors(&self, model: &str, vectors: &[(Item, Vec<f32>)]) -> Result<(), MemoryError> {
+        let refused = self.write(|transaction| vectors::keep(transaction, model, vectors))?;
+        match refused {
+            None => Ok(()),
+            Some((known, got)) => Err(MemoryError::Dimension {
+                model: model.to_owned(),
+                known,
+                got,
+            }),
+        }
+    }
+
+    fn forget_vectors(&self, model: &str) -> Result<bool, MemoryError> {
+        self.write(|transaction| Ok(transaction.execute("DELETE FROM models WHERE name = ?1", [model])? > 0))
     }
 
     fn clear(&self) -> Result<(), MemoryError> {
         self.write(|transaction| {
-            for table in ["turns", "conversations", "facts"] {
+            for table in ["turns", "conversations", "facts", "models"] {
                 transaction.execute(&format!("DELETE FROM {table}"), [])?;
             }
             for index in ["turns_index", "facts_index"] {
@@ -414,17 +433,5 @@ impl Memory for Archive {
         })?;
         // The log and free pages still hold what was deleted.
         self.read(|connection| connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);"))
-    }
-}
-
-/// * `rank`: of the index, which is below zero: the better, the lower.
-fn recalled(origin: Origin, text: String, kept: i64, rank: f64) -> Recalled {
-    let days = (now() - kept).max(0) as f64 / 86_400_000.0;
-    let recent = 0.5 + 0.5 * (-days / HALF_LIFE_DAYS).exp2();
-    Recalled {
-        origin,
-        text,
-        kept: time(kept),
-        score: -rank * recent,
     }
 }

@@ -1,7 +1,7 @@
 //! A memory as a file that people and other programs read.
 
 use std::fmt::Write as _;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,28 @@ pub struct PortableConversation {
     pub updated: u64,
     /// Its turns, oldest first.
     pub turns: Vec<KeptTurn>,
+}
+
+impl PortableConversation {
+    /// A conversation that was added to just now.
+    pub fn new(title: impl Into<String>, turns: Vec<KeptTurn>) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            title: title.into(),
+            updated: since.as_secs(),
+            turns,
+        }
+    }
+}
+
+/// A conversation alone.
+impl From<PortableConversation> for Portable {
+    fn from(conversation: PortableConversation) -> Self {
+        Self {
+            facts: Vec::new(),
+            conversations: vec![conversation],
+        }
+    }
 }
 
 impl Portable {
@@ -59,10 +81,7 @@ impl Portable {
             memory.remember(fact)?;
         }
         for conversation in self.conversations.iter().rev() {
-            let id = memory.begin(&conversation.title)?;
-            for (number, turn) in conversation.turns.iter().enumerate() {
-                memory.append(id, number, turn)?;
-            }
+            memory.begin_with(&conversation.title, &conversation.turns)?;
         }
         Ok(())
     }

@@ -112,8 +112,13 @@ pub(crate) fn reasoning(text: &str) -> Chunk {
 
 /// A call of a tool, whole.
 pub(crate) fn calling(call: &ToolCall) -> Vec<Chunk> {
+    calling_at(0, call)
+}
+
+/// The call of this place in its round.
+pub(crate) fn calling_at(index: u32, call: &ToolCall) -> Vec<Chunk> {
     let ToolCall { id, name, arguments } = call.clone();
-    let (choice, index) = (0, 0);
+    let choice = 0;
     [
         CandleCompletionChunk::ToolCallStart {
             choice,
@@ -203,4 +208,17 @@ pub(crate) fn read(mut answer: Answer<'_>) -> Vec<Result<Event, ChatError>> {
         "stalled after {events:?}"
     );
     events
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// Reads an answer to its end, however long that takes.
+#[track_caller]
+pub(crate) fn wait(answer: Answer<'_>) -> Vec<Result<Event, ChatError>> {
+    runtime().block_on(answer.collect())
 }

@@ -1,4 +1,4 @@
-//! Calls of tools are seen and kept, though nothing runs them.
+//! Calls of tools that a role has no toolbox for are seen and kept, though nothing runs them.
 
 use chat::{Ending, Event};
 use engine::{Message, ToolCall};

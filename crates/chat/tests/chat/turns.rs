@@ -192,10 +192,10 @@ fn a_message_too_long_is_refused_with_both_counts_and_the_chat_goes_on() {
 fn undo_takes_back_the_last_turn_and_clear_all_of_them() {
     let provider = Scripted::new([answer("a"), answer("b"), answer("c")]);
     let mut chat = chat(&provider);
-    assert_eq!(chat.undo(), None);
+    assert_eq!(chat.undo().unwrap(), None);
     read(chat.send("one"));
     read(chat.send("two"));
-    assert_eq!(chat.undo().unwrap().user, "two");
+    assert_eq!(chat.undo().unwrap().unwrap().user, "two");
     read(chat.send("three"));
     assert_eq!(
         provider.shown()[2],
@@ -208,6 +208,6 @@ fn undo_takes_back_the_last_turn_and_clear_all_of_them() {
     );
     chat.clear();
     assert!(chat.conversation().is_empty());
-    assert_eq!(chat.undo(), None);
+    assert_eq!(chat.undo().unwrap(), None);
     assert_eq!(chat.role().system_prompt.as_deref(), Some(" Be brief. "));
 }

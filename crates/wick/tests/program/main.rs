@@ -14,7 +14,13 @@ mod pulling;
 mod remote;
 mod run;
 #[cfg(unix)]
+mod screen;
+#[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod terminal_answers;
+#[cfg(unix)]
+mod terminal_memory;
 #[allow(dead_code, reason = "it can do more than is asked of it here")]
 #[path = "../../../providers/tests/remote/server.rs"]
 mod engine_server;

@@ -9,7 +9,8 @@ use crate::memory::MemoryError;
 /// Says in a file's header that it is ours: "wick".
 const APPLICATION: i64 = 0x7769_636b;
 /// Each brings a file from one format to the next.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE conversations (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         title TEXT NOT NULL,
@@ -50,7 +51,28 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE TRIGGER facts_deleted AFTER DELETE ON facts BEGIN
         INSERT INTO facts_index (facts_index, rowid, fact) VALUES ('delete', old.id, old.fact);
     END;
-"];
+",
+    "
+    -- Embedding models, and what they made of texts: numbers of eight bits.
+    CREATE TABLE models (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        dimension INTEGER NOT NULL
+    );
+    CREATE TABLE turn_vectors (
+        model INTEGER NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+        item INTEGER NOT NULL REFERENCES turns (id) ON DELETE CASCADE,
+        vector BLOB NOT NULL,
+        UNIQUE (item, model)
+    );
+    CREATE TABLE fact_vectors (
+        model INTEGER NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+        item INTEGER NOT NULL REFERENCES facts (id) ON DELETE CASCADE,
+        vector BLOB NOT NULL,
+        UNIQUE (item, model)
+    );
+",
+];
 
 /// A file that something is done to.
 pub(super) struct At<'a>(pub(super) &'a Path);

@@ -1,0 +1,340 @@
+//! Tools of servers that speak the Model Context Protocol, over the standard streams of a child process or over HTTP.
+//!
+//! A [`Server`]'s tools are [`Tool`](crate::Tool)s like any other: declared, held against their schema, asked about, given
+//! a time. Invariants:
+//!
+//! * **A server that dies, hangs or talks nonsense is an error**: of [`Server::connect`] within its time, and of a call
+//!   later, which the model sees as its result.
+//! * **A child process ends with its server's last tool**, and sees no variable of the environment but those that it is
+//!   given and the few that programs need to run.
+//! * **No name is changed silently**: a tool is called `server__tool`, and one that cannot be called so is an error.
+
+mod content;
+mod process;
+mod tool;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::ToolDefinition;
+use rmcp::ServiceExt as _;
+use rmcp::service::{ClientInitializeError, RoleClient, RunningService, ServiceError};
+use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use thiserror::Error;
+use tokio::runtime::Handle;
+
+use crate::tool::{Tool, Toolbox, ToolboxError};
+use process::Process;
+use tool::RemoteTool;
+
+/// What stands between the names of a server and of its tool.
+const BETWEEN: &str = "__";
+
+/// Where a server is.
+#[derive(Clone, Debug)]
+pub enum Endpoint {
+    /// A program that is started, and spoken to by its standard input and output.
+    Process {
+        /// The program.
+        program: OsString,
+        /// Its arguments.
+        arguments: Vec<OsString>,
+        /// Variables of its environment, beside the few that programs need to run, such as `PATH` and `HOME`.
+        environment: Vec<(OsString, OsString)>,
+        /// The folder that it runs in; `None`: that of this program.
+        folder: Option<PathBuf>,
+    },
+    /// A server that runs, spoken to over HTTP (the protocol's streamable transport).
+    Http {
+        /// Its address, `http://` or `https://`.
+        url: String,
+        /// A token that is sent with every request; never shown. `None`: none is.
+        token: Option<Secret>,
+    },
+}
+
+impl Endpoint {
+    /// A program with arguments, in this program's folder.
+    pub fn process<A: Into<OsString>>(
+        program: impl Into<OsString>,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        Endpoint::Process {
+            program: program.into(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            environment: Vec::new(),
+            folder: None,
+        }
+    }
+
+    /// A server at `url` that asks for no token.
+    pub fn http(url: impl Into<String>) -> Self {
+        Endpoint::Http {
+            url: url.into(),
+            token: None,
+        }
+    }
+}
+
+/// A text that is never shown.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(...)")
+    }
+}
+
+/// A server that has told its tools. Its connection ends with it and the last of its tools.
+#[derive(Debug)]
+pub struct Server {
+    name: String,
+    tools: Vec<Arc<RemoteTool>>,
+}
+
+/// A connection, and what has to live as long.
+#[derive(Debug)]
+struct Connection {
+    service: RunningService<RoleClient, ()>,
+    process: Option<Process>,
+    /// Where calls run: whoever polls an answer need not be part of a runtime.
+    runtime: Handle,
+}
+
+/// Why the tools of a server cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum McpError {
+    /// There is no runtime of tokio here: connect inside one, with its drivers of time and of input and output.
+    #[error("a server of tools needs a runtime of tokio to be connected in")]
+    NoRuntime,
+    /// The server's name cannot begin those of its tools.
+    #[error("{name:?} cannot name a server of tools: expected some of A-Z, a-z, 0-9, _, . and -")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// The program cannot be started.
+    #[error("cannot start {program:?} for the server of tools {server:?}")]
+    Start {
+        /// The server.
+        server: String,
+        /// Its program.
+        program: OsString,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The address, or the client that is to reach it, cannot be used.
+    #[error("cannot speak HTTP with the server of tools {server:?}: {reason}")]
+    Http {
+        /// The server.
+        server: String,
+        /// Why.
+        reason: String,
+    },
+    /// The server does not answer as the protocol asks.
+    #[error("the server of tools {server:?} does not answer as it should{said}")]
+    Handshake {
+        /// The server.
+        server: String,
+        /// What its program wrote to standard error last, where it wrote anything.
+        said: String,
+        /// Why.
+        #[source]
+        source: Box<ClientInitializeError>,
+    },
+    /// The server does not tell its tools.
+    #[error("the server of tools {server:?} does not tell its tools{said}")]
+    List {
+        /// The server.
+        server: String,
+        /// What its program wrote to standard error last, where it wrote anything.
+        said: String,
+        /// Why.
+        #[source]
+        source: Box<ServiceError>,
+    },
+    /// The server took too long.
+    #[error("the server of tools {server:?} did not answer within {} ms{said}", limit.as_millis())]
+    Timeout {
+        /// The server.
+        server: String,
+        /// What its program wrote to standard error last, where it wrote anything.
+        said: String,
+        /// The time that it had.
+        limit: Duration,
+    },
+    /// A tool cannot be taken.
+    #[error("a tool of the server {server:?} cannot be used")]
+    Tool {
+        /// The server.
+        server: String,
+        /// Why.
+        #[source]
+        source: ToolboxError,
+    },
+}
+
+impl Server {
+    /// Connects to a server and asks for its tools, within `limit`.
+    ///
+    /// * `name`: what the names of its tools begin with.
+    ///
+    /// Called inside a runtime of tokio, which has to live as long as the tools are called.
+    ///
+    /// # Errors
+    ///
+    /// * [`McpError::Name`], [`McpError::NoRuntime`], [`McpError::Http`], [`McpError::Start`] before anything is said.
+    /// * [`McpError::Handshake`], [`McpError::List`], [`McpError::Timeout`] of a server that does not do as it should.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends the connection, and the process.
+    pub async fn connect(name: &str, endpoint: Endpoint, limit: Duration) -> Result<Self, McpError> {
+        if !ToolDefinition::is_name(name) {
+            return Err(McpError::Name {
+                name: name.to_owned(),
+            });
+        }
+        let runtime = Handle::try_current().map_err(|_| McpError::NoRuntime)?;
+        let mut process = match &endpoint {
+            Endpoint::Process { .. } => Some(Process::start(name, &endpoint)?),
+            Endpoint::Http { .. } => None,
+        };
+        let said = process.as_ref().map(Process::said);
+        let connecting = async {
+            let service = serve(name, endpoint, process.as_mut()).await?;
+            let tools = service.list_all_tools().await;
+            Ok((service, tools))
+        };
+        let connected: Result<_, McpError> = match tokio::time::timeout(limit, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => Err(McpError::Timeout {
+                server: name.to_owned(),
+                said: String::new(),
+                limit,
+            }),
+        };
+        let told = || said.as_ref().map(process::Said::shown).unwrap_or_default();
+        let (service, tools) = connected.map_err(|error| error.with_said(told()))?;
+        let tools = tools.map_err(|source| McpError::List {
+            server: name.to_owned(),
+            said: told(),
+            source: source.into(),
+        })?;
+        let connection = Arc::new(Connection {
+            service,
+            process,
+            runtime,
+        });
+        let tools = tools
+            .into_iter()
+            .map(|tool| Arc::new(RemoteTool::new(name, tool, Arc::clone(&connection))))
+            .collect();
+        Ok(Self {
+            name: name.to_owned(),
+            tools,
+        })
+    }
+
+    /// What the names of its tools begin with.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its tools.
+    pub fn tools(&self) -> impl Iterator<Item = Arc<dyn Tool>> + '_ {
+        self.tools.iter().map(|tool| Arc::clone(tool) as Arc<dyn Tool>)
+    }
+
+    /// Puts all of its tools into a toolbox, under names such as `server__tool`.
+    ///
+    /// # Errors
+    ///
+    /// [`McpError::Tool`] of the first that cannot be taken: its name is not one that a model can be told, or is there
+    /// already, or its schema is none. The toolbox is as it was then.
+    pub fn add_to(&self, toolbox: &mut Toolbox) -> Result<(), McpError> {
+        let mut more = toolbox.clone();
+        for tool in self.tools() {
+            more.add(tool).map_err(|source| McpError::Tool {
+                server: self.name.clone(),
+                source,
+            })?;
+        }
+        *toolbox = more;
+        Ok(())
+    }
+}
+
+impl McpError {
+    /// The same error, with what the server's program said.
+    fn with_said(mut self, heard: String) -> Self {
+        if let McpError::Handshake { said, .. } | McpError::Timeout { said, .. } = &mut self {
+            *said = heard;
+        }
+        self
+    }
+}
+
+/// Agrees with the server on how to go on.
+async fn serve(
+    name: &str,
+    endpoint: Endpoint,
+    process: Option<&mut Process>,
+) -> Result<RunningService<RoleClient, ()>, McpError> {
+    let served = match (endpoint, process) {
+        (Endpoint::Http { url, token }, _) => {
+            let transport = http(&url, token).map_err(|reason| McpError::Http {
+                server: name.to_owned(),
+                reason,
+            })?;
+            ().serve(transport).await
+        }
+        (Endpoint::Process { program, .. }, process) => {
+            let streams = process.and_then(Process::take_streams);
+            let streams = streams.ok_or_else(|| McpError::Start {
+                server: name.to_owned(),
+                program,
+                source: std::io::ErrorKind::BrokenPipe.into(),
+            })?;
+            ().serve(streams).await
+        }
+    };
+    served.map_err(|source| McpError::Handshake {
+        server: name.to_owned(),
+        said: String::new(),
+        source: source.into(),
+    })
+}
+
+fn http(url: &str, token: Option<Secret>) -> Result<StreamableHttpClientTransport<reqwest::Client>, String> {
+    let address = reqwest::Url::parse(url).map_err(|error| format!("{url:?} is no address: {error}"))?;
+    if !matches!(address.scheme(), "http" | "https") {
+        return Err(format!("{url:?} begins with neither http:// nor https://"));
+    }
+    // Whoever was first has chosen for the whole process, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // A token must not follow to wherever a server points.
+    let mut client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    if address.scheme() == "http" {
+        client = client.tls_certs_only([]);
+    }
+    let client = client.build().map_err(|error| error.to_string())?;
+    let mut config = StreamableHttpClientTransportConfig::with_uri(url);
+    if let Some(Secret(token)) = token {
+        config = config.auth_header(token);
+    }
+    Ok(StreamableHttpClientTransport::with_client(client, config))
+}
