@@ -3,15 +3,20 @@
 //! A terminal is never waited for. What is piped in is read to its end by a thread, so that Ctrl-C is heard meanwhile.
 
 use std::io::{self, IsTerminal as _, Read as _};
+use std::pin::pin;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::arguments::RunArguments;
-use crate::failure::Usage;
+use crate::failure::{self, Usage};
 use crate::interrupt::{self, Outcome};
 
 /// The most bytes that are read: more than any context has room for.
 const MOST_BYTES: u64 = 64 << 20;
+
+/// How long standard input may take before it is said that it is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Why standard input is no prompt.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +39,7 @@ enum InputError {
 pub(crate) async fn prompt(arguments: &RunArguments) -> anyhow::Result<Outcome<String>> {
     let piped = match io::stdin().is_terminal() {
         true => None,
-        false => match interrupt::or_interrupt(piped()).await? {
+        false => match interrupt::or_interrupt(told(piped(), arguments.prompt.is_some())).await? {
             Outcome::Done(piped) => Some(piped?),
             Outcome::Interrupted => return Ok(Outcome::Interrupted),
         },
@@ -58,6 +63,20 @@ fn joined(piped: Option<String>, prompt: Option<&str>, raw: bool) -> Result<Stri
         None if raw => Ok(whole),
         None => Ok(text.to_owned()),
     }
+}
+
+/// Says what is waited for where that takes long and there is a prompt already: nobody may have meant to pipe anything in.
+async fn told<T>(work: impl Future<Output = T>, prompted: bool) -> T {
+    let mut work = pin!(work);
+    if prompted && let Ok(done) = tokio::time::timeout(PATIENCE, &mut work).await {
+        return done;
+    }
+    if prompted {
+        failure::complain(
+            "wick: waiting for the end of standard input, which stands before the prompt; </dev/null gives none\n",
+        );
+    }
+    work.await
 }
 
 async fn piped() -> Result<String, InputError> {

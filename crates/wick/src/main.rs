@@ -86,15 +86,30 @@ fn work(program: Program) -> anyhow::Result<ExitCode> {
             arguments.offline.settle(&mut configuration.read()?)?;
             pulling::pull(&arguments)
         }
-        Command::List(arguments) => pulling::list(&arguments),
-        Command::Rm(arguments) => pulling::remove(&arguments),
+        Command::List(arguments) => {
+            configuration.read()?;
+            pulling::list(&arguments)
+        }
+        Command::Rm(arguments) => {
+            configuration.read()?;
+            pulling::remove(&arguments)
+        }
         Command::Memory(mut arguments) => {
             arguments.file.settle(&mut configuration.read()?)?;
             memory::memory(&arguments)
         }
         Command::Config(ConfigRequest::Show(arguments)) => config::show(*arguments, configuration.read()?),
-        Command::Config(ConfigRequest::Path) => config::path(&configuration),
-        Command::Completions(arguments) => completions::completions(&arguments),
-        Command::Man(arguments) => manual::manual(&arguments),
+        Command::Config(ConfigRequest::Path) => {
+            configuration.no_profile()?;
+            config::path(&configuration)
+        }
+        Command::Completions(arguments) => {
+            configuration.unused()?;
+            completions::completions(&arguments)
+        }
+        Command::Man(arguments) => {
+            configuration.unused()?;
+            manual::manual(&arguments)
+        }
     }
 }

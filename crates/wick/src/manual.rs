@@ -64,6 +64,7 @@ fn page(command: &Command) -> anyhow::Result<String> {
         sections().to_writer(&mut page)
     })();
     rendered.context("the page cannot be written")?;
+    page.push(b'\n');
     String::from_utf8(page).context("the page is no text")
 }
 

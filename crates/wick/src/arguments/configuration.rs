@@ -9,6 +9,7 @@ use super::generation::{GenerationArguments, ToolArguments};
 use super::memory::MemoryFile;
 use super::model::ModelArguments;
 use super::threads::ThreadArguments;
+use crate::failure::Usage;
 use crate::settings::{Settings, SettingsError};
 
 /// Which configuration counts.
@@ -30,6 +31,32 @@ impl ConfigurationArguments {
     /// Those of its file.
     pub(crate) fn read(&self) -> Result<Settings, SettingsError> {
         Settings::read(self.config.as_deref(), self.profile.as_deref())
+    }
+
+    /// Checks that nothing is said of the configuration where it counts for nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage`] with the option.
+    pub(crate) fn unused(&self) -> Result<(), Usage> {
+        if self.config.is_some() {
+            return Err(Usage(
+                "that reads no configuration; leave --config out".to_owned(),
+            ));
+        }
+        self.no_profile()
+    }
+
+    /// Checks that no profile is named where none counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage`].
+    pub(crate) fn no_profile(&self) -> Result<(), Usage> {
+        match self.profile {
+            Some(_) => Err(Usage("that reads no profile; leave --profile out".to_owned())),
+            None => Ok(()),
+        }
     }
 }
 

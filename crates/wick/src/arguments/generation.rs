@@ -83,14 +83,14 @@ impl GenerationArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ToolArguments {
     /// Tools that the model may call, in OpenAI's shape: a JSON array in a file. Calls are printed as JSON, one a line
-    #[arg(long = "tools", value_name = "FILE")]
-    file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    tools: Option<PathBuf>,
     /// Whether it calls them: auto, none, required, or the name of the tool that it has to call [default: auto]
-    #[arg(long = "tool-choice", value_name = "CHOICE", value_parser = tool_choice)]
-    choice: Option<ToolChoice>,
+    #[arg(long, value_name = "CHOICE", value_parser = tool_choice)]
+    tool_choice: Option<ToolChoice>,
     /// Whether one answer may call several tools [default: true; false where a call is forced]
-    #[arg(long = "parallel-tool-calls", value_name = "BOOL")]
-    parallel: Option<bool>,
+    #[arg(long, value_name = "BOOL")]
+    parallel_tool_calls: Option<bool>,
 }
 
 impl ToolArguments {
@@ -100,9 +100,11 @@ impl ToolArguments {
     ///
     /// A variable that cannot be read.
     pub(crate) fn settle(&mut self, settings: &mut Settings) -> Result<(), SettingsError> {
-        settings.fill("tools", &mut self.file)?;
-        settings.fill("tool_choice", &mut self.choice)?;
-        settings.fill("parallel_tool_calls", &mut self.parallel).map(drop)
+        settings.fill("tools", &mut self.tools)?;
+        settings.fill("tool_choice", &mut self.tool_choice)?;
+        settings
+            .fill("parallel_tool_calls", &mut self.parallel_tool_calls)
+            .map(drop)
     }
 
     /// `params` with these tools.
@@ -113,14 +115,14 @@ impl ToolArguments {
     pub(super) fn with(&self, params: CandleCompletionParams) -> anyhow::Result<CandleCompletionParams> {
         Ok(CandleCompletionParams {
             tools: self.read()?,
-            tool_choice: self.choice.clone().unwrap_or(ToolChoice::Auto),
-            parallel_tool_calls: self.parallel,
+            tool_choice: self.tool_choice.clone().unwrap_or(ToolChoice::Auto),
+            parallel_tool_calls: self.parallel_tool_calls,
             ..params
         })
     }
 
     fn read(&self) -> anyhow::Result<Vec<ToolDefinition>> {
-        let Some(path) = &self.file else {
+        let Some(path) = &self.tools else {
             return Ok(Vec::new());
         };
         let text =

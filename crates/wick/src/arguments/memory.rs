@@ -21,8 +21,8 @@ pub(crate) struct MemoryArguments {
 pub(crate) struct MemoryFile {
     /// The file that conversations and facts are kept in [default: memory.db in $XDG_DATA_HOME/wick, or else in
     /// ~/.local/share/wick]
-    #[arg(long = "memory", value_name = "FILE", global = true)]
-    path: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", global = true)]
+    memory: Option<PathBuf>,
     /// Whether somebody named the file.
     #[arg(skip)]
     named: bool,
@@ -35,7 +35,7 @@ impl MemoryFile {
     ///
     /// A variable that cannot be read.
     pub(crate) fn settle(&mut self, settings: &mut Settings) -> Result<(), SettingsError> {
-        self.named = settings.fill("memory", &mut self.path)? != Origin::Default;
+        self.named = settings.fill("memory", &mut self.memory)? != Origin::Default;
         Ok(())
     }
 
@@ -45,7 +45,7 @@ impl MemoryFile {
     ///
     /// It is not named, and the system tells of no home.
     pub(crate) fn path(&self) -> anyhow::Result<PathBuf> {
-        let path = self.path.clone().or_else(crate::settings::memory);
+        let path = self.memory.clone().or_else(crate::settings::memory);
         path.ok_or_else(|| {
             anyhow::anyhow!("there is no home to keep a memory in; name a file with --memory FILE")
         })

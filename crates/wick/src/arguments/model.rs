@@ -48,8 +48,8 @@ impl OfflineArgument {
 pub(crate) struct ModelArguments {
     /// Model: a GGUF file, a safetensors file, a folder as published, or one of a hub, OWNER/NAME:PATTERN, which
     /// is downloaded unless it was before [default: the demo model that is built in]
-    #[arg(long = "model", value_name = "PATH")]
-    path: Option<ModelName>,
+    #[arg(long, value_name = "PATH")]
+    model: Option<ModelName>,
     /// Ask the OpenAI-compatible server at this address, which --model then names a model of; several times for replicas, and
     /// empty for none. The key, if it wants one, stands in WICK_API_KEY or in the file of --api-key-file
     #[arg(long, value_name = "URL", conflicts_with_all = ["provider", "cache", "compute"])]
@@ -97,7 +97,7 @@ impl ModelArguments {
         if !self.is_remote() {
             origin = Origin::Default;
         }
-        settings.fill_from(&origin, "model", &mut self.path)?;
+        settings.fill_from(&origin, "model", &mut self.model)?;
         settings.fill("api_key_file", &mut self.api_key_file)?;
         self.offline.settle(settings)?;
         settings.fill("provider", &mut self.provider)?;
@@ -160,7 +160,7 @@ impl ModelArguments {
         };
         let mut config = RemoteConfig::new(first);
         config.endpoints.extend(endpoints.cloned());
-        if let Some(ModelName(path)) = &self.path {
+        if let Some(ModelName(path)) = &self.model {
             let name = path.to_str().context("the name of the model is no text")?;
             config.model = Some(name.to_owned());
         }
@@ -178,7 +178,7 @@ impl ModelArguments {
     ///
     /// None is named.
     pub(crate) fn named(&self) -> anyhow::Result<Source> {
-        anyhow::ensure!(self.path.is_some(), "name a model with --model PATH");
+        anyhow::ensure!(self.model.is_some(), "name a model with --model PATH");
         self.bare()
     }
 
@@ -209,7 +209,7 @@ impl ModelArguments {
             self.api_key_file.is_none() || !self.key_by_flag,
             "that asks no server; leave --api-key-file out"
         );
-        let path = self.path.as_ref().map(|ModelName(path)| path.as_path());
+        let path = self.model.as_ref().map(|ModelName(path)| path.as_path());
         Source::of(path, self.offline.said())
     }
 

@@ -4,15 +4,20 @@
 mod bad_input;
 mod bench;
 mod chat;
+mod configuration;
 #[cfg(feature = "demo")]
 mod demo;
 mod eval;
 mod files;
+mod input;
 mod inspect;
+mod manual;
+mod memory;
 mod process;
 mod pulling;
 mod remote;
 mod run;
+mod schema;
 #[cfg(unix)]
 mod terminal;
 #[allow(dead_code, reason = "it can do more than is asked of it here")]
@@ -21,6 +26,7 @@ mod engine_server;
 #[allow(dead_code, reason = "it can do more than is asked of it here")]
 #[path = "../../../providers/tests/hub/server.rs"]
 mod hub_server;
+mod threads;
 mod tokenize;
 #[cfg(feature = "demo")]
 mod tools;

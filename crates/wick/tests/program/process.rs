@@ -79,8 +79,12 @@ pub(crate) fn wick(arguments: &[&str]) -> Ended {
 
 /// Runs `wick` with these arguments and this standard input, a pipe.
 pub(crate) fn wick_with_input(arguments: &[&str], input: &[u8]) -> Ended {
-    let mut child = program()
-        .args(arguments)
+    with_input(program().args(arguments), input)
+}
+
+/// Runs `command` with this standard input, a pipe.
+pub(crate) fn with_input(command: &mut Command, input: &[u8]) -> Ended {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
