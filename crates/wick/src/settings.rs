@@ -10,6 +10,7 @@ mod key;
 mod file;
 mod secret;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -95,10 +96,10 @@ impl Settings {
                 _ => None,
             },
         };
-        let chosen = profile
-            .map(str::to_owned)
-            .or_else(|| variable(PROFILE))
-            .or_else(|| file.as_ref()?.profile.clone());
+        let chosen = match profile {
+            Some(name) => Some(name.to_owned()),
+            None => variable(PROFILE)?.or_else(|| file.as_ref()?.profile.clone()),
+        };
         if let Some(name) = &chosen
             && !file.as_ref().is_some_and(|file| file.has_profile(name))
         {
@@ -175,7 +176,7 @@ impl Settings {
     /// What environment and file say.
     fn below<T: Setting>(&self, key: &'static str) -> Result<Option<(T, Origin)>, SettingsError> {
         let name = variable_of(key);
-        if let Some(text) = variable(&name) {
+        if let Some(text) = variable(&name)? {
             let Some(value) = T::of_text(&text) else {
                 return Err(SettingsError::Variable {
                     name,
@@ -223,10 +224,16 @@ pub(crate) fn variable_of(key: &str) -> String {
 }
 
 /// A variable's text; one that is empty is not set.
-fn variable(name: &str) -> Option<String> {
-    let value = std::env::var_os(name)?;
-    let text = value.to_string_lossy().into_owned();
-    (!text.is_empty()).then_some(text)
+fn variable(name: &str) -> Result<Option<String>, SettingsError> {
+    match std::env::var_os(name).map(OsString::into_string) {
+        Some(Ok(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+        None => Ok(None),
+        Some(Err(other)) => Err(SettingsError::Variable {
+            name: name.to_owned(),
+            found: other.to_string_lossy().into_owned(),
+            expected: "a text".to_owned(),
+        }),
+    }
 }
 
 /// Why the configuration cannot be used.

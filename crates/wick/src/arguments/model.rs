@@ -48,7 +48,7 @@ impl OfflineArgument {
 pub(crate) struct ModelArguments {
     /// Model: a GGUF file, a safetensors file, a folder as published, or one of a hub, OWNER/NAME:PATTERN, which
     /// is downloaded unless it was before [default: the demo model that is built in]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     model: Option<ModelName>,
     /// Ask the OpenAI-compatible server at this address, which --model then names a model of; several times for replicas, and
     /// empty for none. The key, if it wants one, stands in WICK_API_KEY or in the file of --api-key-file

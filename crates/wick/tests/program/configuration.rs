@@ -164,6 +164,18 @@ fn a_variable_out_of_its_range_is_named() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_variable_that_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let broken = std::ffi::OsStr::from_bytes(b"m\xff.gguf");
+    for name in ["WICK_MODEL", "WICK_PROFILE"] {
+        let ended = run(program().args(["run", "--prompt", "x"]).env(name, broken));
+        assert!(ended.complaint().contains(name), "{ended:?}");
+        assert_eq!(ended.status.code(), Some(2));
+    }
+}
+
 #[test]
 fn every_setting_is_shown_and_documented() {
     let files = Files::new();
