@@ -5,6 +5,8 @@ mod bad_input;
 mod bench;
 mod chat;
 mod configuration;
+#[cfg(unix)]
+mod confirmation;
 #[cfg(feature = "demo")]
 mod demo;
 mod eval;

@@ -9,7 +9,7 @@ use crate::hub_server::Server;
 use crate::process::{LIMIT, argument, program, wick};
 
 /// The program at a terminal of its own; every wait is bounded.
-fn at_terminal(mut command: Command) -> PtySession {
+pub(crate) fn at_terminal(mut command: Command) -> PtySession {
     command.env("TERM", "xterm");
     let limit = u64::try_from(LIMIT.as_millis()).expect("the limit is short");
     spawn_command(command, Some(limit)).expect("the program starts at a terminal")
