@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use llguidance::api::TopLevelGrammar;
 use llguidance::toktrie::{
-    INVALID_TOKEN, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie, TokenizerEnv,
+    ApproximateTokEnv, INVALID_TOKEN, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie,
+    TokenizerEnv,
 };
 use llguidance::{Matcher, ParserFactory};
 use models::{Special, Tokenizer};
@@ -33,6 +34,20 @@ pub enum Constraint {
 }
 
 impl Constraint {
+    /// Whether an answer can be held to it, as far as that is known without a model. What a grammar in Lark's syntax names
+    /// depends on the vocabulary, so that it is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`GenerateError::InvalidConstraint`] if it cannot be followed, or allows nothing but the empty text.
+    pub fn check(&self) -> Result<(), GenerateError> {
+        if matches!(self, Self::Lark(_)) {
+            return Ok(());
+        }
+        let bytes = ApproximateTokEnv::single_byte_env();
+        ConstraintCompiler::over(&bytes)?.compile(self).map(drop)
+    }
+
     fn grammar(&self) -> Result<TopLevelGrammar, GenerateError> {
         Ok(match self {
             Self::JsonSchema(schema) => json(schema.clone()),
@@ -69,6 +84,10 @@ fn invalid(fault: impl Into<String>) -> GenerateError {
     GenerateError::InvalidConstraint { fault: fault.into() }
 }
 
+fn unusable(error: &dyn std::fmt::Display) -> GenerateError {
+    invalid(format!("the vocabulary is of no use: {error}"))
+}
+
 /// A byte that no text holds, and that the trie takes for the beginning of special tokens.
 const SPECIAL: u8 = 0xFF;
 
@@ -89,8 +108,6 @@ impl ConstraintCompiler {
     ///
     /// [`GenerateError::InvalidConstraint`] if no grammar can be followed over this vocabulary.
     pub fn new(tokenizer: &Tokenizer, vocab: usize) -> Result<Self, GenerateError> {
-        let unusable =
-            |error: &dyn std::fmt::Display| invalid(format!("the vocabulary is of no use: {error}"));
         let size = u32::try_from(vocab).map_err(|error| unusable(&error))?;
         let words: Vec<Vec<u8>> = (0..size)
             .map(|id| match tokenizer.token_bytes(id) {
@@ -105,13 +122,17 @@ impl ConstraintCompiler {
             tokenizer: tokenizer.clone(),
             trie,
         });
+        Self::over(&environment)
+    }
+
+    fn over(environment: &TokEnv) -> Result<Self, GenerateError> {
         let capabilities = InferenceCapabilities {
             ff_tokens: true,
             ..InferenceCapabilities::default()
         };
         let slices = llguidance::earley::SlicedBiasComputer::general_slices();
         let mut factory =
-            ParserFactory::new(&environment, capabilities, &slices).map_err(|error| unusable(&error))?;
+            ParserFactory::new(environment, capabilities, &slices).map_err(|error| unusable(&error))?;
         factory.quiet();
         // What a grammar is about stays out of errors: they are logged.
         factory.limits_mut().verbose_errors = false;
@@ -255,6 +276,25 @@ impl std::fmt::Debug for ConstraintGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_answer_can_be_held_to_is_known_without_a_model() {
+        let schema = |schema| Constraint::JsonSchema(schema).check();
+        assert!(schema(serde_json::json!({"type": "object"})).is_ok());
+        for impossible in [
+            serde_json::json!({"type": "sheep"}),
+            serde_json::json!({"type": "string", "minLength": 3, "maxLength": 1}),
+            serde_json::json!({"not": {"type": "string"}}),
+        ] {
+            let found = schema(impossible.clone());
+            assert!(
+                matches!(found, Err(GenerateError::InvalidConstraint { .. })),
+                "{impossible}: {found:?}"
+            );
+        }
+        assert!(Constraint::Regex("(".to_owned()).check().is_err());
+        assert!(Constraint::Lark("start: <a_mark>".to_owned()).check().is_ok());
+    }
 
     #[test]
     fn a_choice_of_nothing_is_refused_by_its_place() {

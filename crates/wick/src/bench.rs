@@ -13,7 +13,6 @@ mod rounds;
 mod spread;
 mod record;
 mod memory;
-mod threads;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -21,11 +20,11 @@ use std::time::Instant;
 use models::{ModelFactory, Residence};
 
 use crate::arguments::BenchArguments;
+use crate::threads::{self, Bounded};
 use crate::{loading, output};
 
 use record::{Loaded, Record};
 use rounds::Rounds;
-use threads::Bounded;
 use tokens::Tokens;
 use workload::Workload;
 
@@ -47,12 +46,6 @@ enum BenchError {
     Batch { batch: usize, max: usize },
     #[error("all {vocab} tokens of the vocabulary are special; none is left to make prompts of")]
     NoOrdinaryToken { vocab: usize },
-    #[error("cannot start the program again with {threads} threads")]
-    Restart {
-        threads: usize,
-        #[source]
-        source: std::io::Error,
-    },
 }
 
 /// Measures the model of `arguments` and prints the figures.

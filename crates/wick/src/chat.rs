@@ -32,7 +32,7 @@ use chat::{AgentRole, AskApproval, Toolbox};
 use crate::arguments::{ChatArguments, ConversationArguments, ToolServer};
 use crate::interrupt::{self, Outcome};
 use crate::loading::{self, Model};
-use crate::{failure, output};
+use crate::{failure, output, settings};
 use lines::Lines;
 use session::Session;
 use view::Screen;
@@ -130,7 +130,7 @@ fn memory(arguments: &ConversationArguments, interactive: bool) -> anyhow::Resul
     let file = match &arguments.memory {
         _ if arguments.no_memory => None,
         Some(file) => Some(file.clone()),
-        None if interactive => place::memory(),
+        None if interactive => settings::memory(),
         None => None,
     };
     let Some(file) = file else { return Ok(None) };

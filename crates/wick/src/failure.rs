@@ -5,12 +5,26 @@ use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use crate::output;
+use crate::settings::SettingsError;
 
-/// Exit status where the command line cannot be understood.
+/// Exit status where the command line or the configuration cannot be understood.
 pub(crate) const USAGE: u8 = 2;
 
 /// Exit status after Ctrl-C, as shells count it: 128 and the signal's number.
 pub(crate) const INTERRUPTED: u8 = 130;
+
+/// What exit statuses mean, for help and manual.
+pub(crate) const STATUS: &str = "\
+Exit status:
+  0    finished, or the reader of standard output has gone
+  1    failed; one line on standard error says why
+  2    the command line or the configuration cannot be understood
+  130  interrupted by Ctrl-C";
+
+/// A command line that each option allows, and all of them together do not.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
 
 /// Standard output was closed by its reader, who has seen enough.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +37,9 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     complain(&format!("wick: {}\n", chain(error.as_ref())));
+    if error.is::<Usage>() || error.is::<SettingsError>() {
+        return ExitCode::from(USAGE);
+    }
     ExitCode::FAILURE
 }
 

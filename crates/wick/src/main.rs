@@ -5,39 +5,111 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod settings;
+mod age;
 mod bench;
 mod chat;
+mod completions;
+mod config;
+mod confirmation;
 mod eval;
 mod failure;
+mod input;
 mod inspect;
 mod interrupt;
 mod loading;
+mod manual;
+mod memory;
 mod output;
 mod pulling;
 mod run;
+mod schema;
 mod source;
+mod threads;
 mod tokenize;
 
 use std::process::ExitCode;
 
-use arguments::{Command, Evaluation, Invocation};
+use arguments::{Command, ConfigRequest, Evaluation, Invocation, Program};
+use threads::Bounded;
 
 fn main() -> ExitCode {
-    let command = match arguments::read(std::env::args_os()) {
-        Invocation::Command(command) => command,
+    let program = match arguments::read(std::env::args_os()) {
+        Invocation::Program(program) => program,
         Invocation::Answered(code) => return code,
     };
-    let result = match *command {
-        Command::Run(arguments) => run::run(&arguments),
-        Command::Chat(arguments) => chat::chat(&arguments),
-        Command::Inspect(arguments) => inspect::inspect(&arguments),
-        Command::Tokenize(arguments) => tokenize::tokenize(&arguments),
-        Command::Eval(Evaluation::Logits(arguments)) => eval::logits(&arguments),
-        Command::Eval(Evaluation::Perplexity(arguments)) => eval::perplexity(&arguments),
-        Command::Bench(arguments) => bench::bench(&arguments),
-        Command::Pull(arguments) => pulling::pull(&arguments),
-        Command::List(arguments) => pulling::list(&arguments),
-        Command::Rm(arguments) => pulling::remove(&arguments),
-    };
-    result.unwrap_or_else(|error| failure::report(&error))
+    work(*program).unwrap_or_else(|error| failure::report(&error))
+}
+
+/// Does what is asked for, with what the configuration says of it.
+fn work(program: Program) -> anyhow::Result<ExitCode> {
+    let Program {
+        configuration,
+        command,
+    } = program;
+    match command {
+        Command::Run(mut arguments) => {
+            arguments.settle(&mut configuration.read()?)?;
+            match arguments.threads.bound()? {
+                Bounded::Here => run::run(&arguments),
+                Bounded::Elsewhere(code) => Ok(code),
+            }
+        }
+        Command::Chat(mut arguments) => {
+            arguments.settle(&mut configuration.read()?)?;
+            match arguments.threads.bound()? {
+                Bounded::Here => chat::chat(&arguments),
+                Bounded::Elsewhere(code) => Ok(code),
+            }
+        }
+        Command::Inspect(mut arguments) => {
+            arguments.offline.settle(&mut configuration.read()?)?;
+            inspect::inspect(&arguments)
+        }
+        Command::Tokenize(mut arguments) => {
+            arguments.offline.settle(&mut configuration.read()?)?;
+            tokenize::tokenize(&arguments)
+        }
+        Command::Eval(Evaluation::Logits(mut arguments)) => {
+            arguments.model.settle_offline(&mut configuration.read()?)?;
+            eval::logits(&arguments)
+        }
+        Command::Eval(Evaluation::Perplexity(mut arguments)) => {
+            arguments.model.settle_offline(&mut configuration.read()?)?;
+            eval::perplexity(&arguments)
+        }
+        Command::Bench(mut arguments) => {
+            arguments.model.settle_offline(&mut configuration.read()?)?;
+            bench::bench(&arguments)
+        }
+        Command::Pull(mut arguments) => {
+            arguments.offline.settle(&mut configuration.read()?)?;
+            pulling::pull(&arguments)
+        }
+        Command::List(arguments) => {
+            configuration.read()?;
+            pulling::list(&arguments)
+        }
+        Command::Rm(arguments) => {
+            configuration.read()?;
+            pulling::remove(&arguments)
+        }
+        Command::Memory(mut arguments) => {
+            arguments.file.settle(&mut configuration.read()?)?;
+            memory::memory(&arguments)
+        }
+        Command::Config(ConfigRequest::Show(arguments)) => config::show(*arguments, configuration.read()?),
+        Command::Config(ConfigRequest::Path) => {
+            configuration.no_profile()?;
+            config::path(&configuration)
+        }
+        Command::Completions(arguments) => {
+            configuration.unused()?;
+            completions::completions(&arguments)
+        }
+        Command::Man(arguments) => {
+            configuration.unused()?;
+            manual::manual(&arguments)
+        }
+    }
 }

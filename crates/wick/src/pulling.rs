@@ -1,6 +1,5 @@
 //! `wick pull`, `list` and `rm`: models of a hub, and the cache that they lie in.
 
-use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +9,7 @@ use providers::hub::{Cancel, Hub, HubModel, HubSettings, Needs};
 use crate::arguments::{ListArguments, PullArguments, RemoveArguments};
 use crate::inspect::bytes;
 use crate::interrupt::{self, Outcome};
-use crate::{failure, loading, output};
+use crate::{age, confirmation, failure, loading, output};
 
 /// The hub that the environment names; with `offline`, it is not asked.
 ///
@@ -70,7 +69,7 @@ pub(crate) fn pull(arguments: &PullArguments) -> anyhow::Result<ExitCode> {
     let code = runtime.block_on(async {
         let progress = ProgressHub::new();
         let bars = loading::bars(&progress)?;
-        let (model, offline) = (arguments.model.clone(), arguments.offline);
+        let (model, offline) = (arguments.model.clone(), arguments.offline.said());
         let pulling = tokio::task::spawn_blocking(move || path(&model, offline, &progress));
         let outcome = interrupt::or_interrupt(pulling).await?;
         drop(bars);
@@ -108,6 +107,7 @@ pub(crate) fn cached() -> anyhow::Result<Vec<String>> {
 pub(crate) fn list(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
     let mut text = String::new();
     for cached in hub(true)?.cached()? {
+        let name = cached.model.to_string();
         if arguments.json {
             let files: Vec<_> = cached
                 .files
@@ -115,40 +115,41 @@ pub(crate) fn list(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
                 .map(|(path, bytes)| serde_json::json!({"path": path, "bytes": bytes}))
                 .collect();
             let line = serde_json::json!({
-                "model": cached.model.to_string(), "bytes": cached.bytes, "files": files,
+                "model": name, "bytes": cached.bytes, "modified": cached.modified.map(age::seconds), "files": files,
             });
             text += &format!("{line}\n");
             continue;
         }
-        text += &format!("{:<60} {:>10}\n", cached.model.to_string(), bytes(cached.bytes));
+        let age = cached.modified.map(age::ago).unwrap_or_default();
+        text += &row(&name, cached.bytes, &age);
         for (path, size) in &cached.files {
-            text += &format!("  {:<58} {:>10}\n", failure::one_line(path), bytes(*size));
+            text += &row(&format!("  {}", failure::one_line(path)), *size, "");
         }
     }
     output::write(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes a model from the cache, after a person has said yes.
+fn row(name: &str, size: u64, age: &str) -> String {
+    let row = format!("{name:<60} {:>10}  {age}", bytes(size));
+    format!("{}\n", row.trim_end())
+}
+
+/// Removes models from the cache, after a person has said yes.
 ///
 /// # Errors
 ///
-/// Nothing of it is cached; nobody can be asked and `--yes` is not given.
+/// Nothing of one is cached, and the models after it stay; nobody can be asked and `--yes` is not given.
 pub(crate) fn remove(arguments: &RemoveArguments) -> anyhow::Result<ExitCode> {
-    let model = &arguments.model;
-    if !arguments.yes {
-        anyhow::ensure!(
-            std::io::stdin().is_terminal(),
-            "removing {model} wants --yes where nobody can be asked"
-        );
-        failure::complain(&format!("wick: remove {model} from the cache? [y/N] "));
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer)?;
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            return Ok(ExitCode::FAILURE);
-        }
+    let names: Vec<String> = arguments.models.iter().map(ToString::to_string).collect();
+    let what = format!("removing {}", names.join(", "));
+    if !confirmation::given(&what, arguments.yes)? {
+        return Ok(ExitCode::FAILURE);
     }
-    let free = hub(true)?.remove(model)?;
-    output::write(&format!("{model} is gone, {} are free\n", bytes(free)))?;
+    let hub = hub(true)?;
+    for model in &arguments.models {
+        let free = hub.remove(model)?;
+        output::write(&format!("{model} is gone, {} are free\n", bytes(free)))?;
+    }
     Ok(ExitCode::SUCCESS)
 }

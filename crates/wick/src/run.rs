@@ -4,15 +4,18 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use engine::{
-    AsyncStream, CandleCompletionChunk, CandlePrompt, EngineError, FinishReason, Timings, ToolCall, Usage,
+    AsyncStream, CandleCompletionChunk, CandlePrompt, EngineError, FinishReason, Message, Timings, ToolCall,
+    Usage,
 };
 use futures::StreamExt as _;
 use serde::Serialize;
+use serde::de::IgnoredAny;
 
 use crate::arguments::RunArguments;
 use crate::interrupt::{self, Outcome};
 use crate::loading::{self, Model};
-use crate::{failure, output};
+use crate::schema::SchemaError;
+use crate::{failure, input, output};
 
 /// Answers the prompt of `arguments`.
 ///
@@ -21,21 +24,21 @@ use crate::{failure, output};
 /// Whatever keeps the answer from being complete; what had been streamed until then stays printed.
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
     let params = arguments.params()?;
-    let prompt = if arguments.raw {
-        CandlePrompt::raw(arguments.prompt.clone())
-    } else {
-        CandlePrompt::from(arguments.prompt.clone())
-    };
     let runtime = interrupt::runtime()?;
     let code = runtime.block_on(async {
+        let Outcome::Done(text) = input::prompt(arguments).await? else {
+            return Ok(failure::INTERRUPTED);
+        };
+        let prompt = prompt(arguments, text);
+        let fits = arguments.schema.is_some();
         let Outcome::Done(model) = loading::load(&arguments.model).await? else {
             return Ok(failure::INTERRUPTED);
         };
         let stream = model.provider.prompt(prompt, &params);
         let outcome = if arguments.json {
-            interrupt::or_interrupt(print_json(stream, &model)).await?
+            interrupt::or_interrupt(print_json(stream, &model, fits)).await?
         } else {
-            print_text(stream).await?
+            print_text(stream, fits).await?
         };
         match outcome {
             Outcome::Done(result) => result.map(|()| 0),
@@ -47,18 +50,58 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
     code.map(ExitCode::from)
 }
 
+/// What the model is asked.
+fn prompt(arguments: &RunArguments, text: String) -> CandlePrompt {
+    if arguments.raw {
+        return CandlePrompt::raw(text);
+    }
+    let mut messages: Vec<Message> = arguments.system.system.iter().map(Message::system).collect();
+    messages.push(Message::user(text));
+    CandlePrompt::chat(messages)
+}
+
+/// Checks that a whole answer is what a schema asks for; calls of tools are none.
+fn check_schema(
+    text: &str,
+    called: bool,
+    finish: Option<FinishReason>,
+    tokens: usize,
+) -> Result<(), SchemaError> {
+    if called {
+        return Ok(());
+    }
+    if finish == Some(FinishReason::Length) {
+        return Err(SchemaError::Cut { tokens });
+    }
+    serde_json::from_str::<IgnoredAny>(text)
+        .map(drop)
+        .map_err(SchemaError::Answer)
+}
+
 type Completion = AsyncStream<Result<CandleCompletionChunk, EngineError>>;
 
 /// Shows the answer as it comes, until it ends or Ctrl-C is pressed.
-async fn print_text(mut stream: Completion) -> anyhow::Result<Outcome<anyhow::Result<()>>> {
+///
+/// * `fits`: whether it has to fit a schema.
+async fn print_text(mut stream: Completion, fits: bool) -> anyhow::Result<Outcome<anyhow::Result<()>>> {
     let mut answer = output::Answer::begin();
+    let (mut whole, mut called, mut finish, mut tokens) = (String::new(), false, None, 0);
     let outcome = interrupt::or_interrupt(async {
         while let Some(item) = stream.next().await {
-            match item? {
-                CandleCompletionChunk::Text { text, .. } => answer.piece(&text)?,
+            let chunk = item?;
+            tokens += chunk.tokens().len();
+            match chunk {
+                CandleCompletionChunk::Text { text, .. } => {
+                    if fits {
+                        whole.push_str(&text);
+                    }
+                    answer.piece(&text)?;
+                }
+                CandleCompletionChunk::Finish { finish: reason, .. } => finish = Some(reason),
                 CandleCompletionChunk::Reasoning { text, .. } => answer.reasoning(&text)?,
                 CandleCompletionChunk::ToolCallComplete { call, .. } => {
                     let line = serde_json::to_string(&call).context("the call cannot be written as JSON")?;
+                    called = true;
                     answer.line(&line)?;
                 }
                 _ => {}
@@ -68,15 +111,27 @@ async fn print_text(mut stream: Completion) -> anyhow::Result<Outcome<anyhow::Re
     });
     let outcome = outcome.await?;
     answer.end()?;
-    Ok(outcome)
+    Ok(match outcome {
+        Outcome::Done(Ok(())) if fits => {
+            Outcome::Done(check_schema(&whole, called, finish, tokens).map_err(Into::into))
+        }
+        outcome => outcome,
+    })
 }
 
 /// Shows the answer, its tokens and its figures as one line of JSON.
-async fn print_json(stream: Completion, model: &Model) -> anyhow::Result<()> {
-    let record = collect(stream, model).await?;
+///
+/// * `fits`: whether it has to fit a schema.
+async fn print_json(stream: Completion, model: &Model, fits: bool) -> anyhow::Result<()> {
+    let (record, finish) = collect(stream, model).await?;
     let mut line = serde_json::to_string(&record).context("the answer cannot be written as JSON")?;
     line.push('\n');
-    output::write(&line)
+    output::write(&line)?;
+    if fits {
+        let (called, tokens) = (!record.tool_calls.is_empty(), record.token_ids.len());
+        check_schema(&record.text, called, Some(finish), tokens)?;
+    }
+    Ok(())
 }
 
 /// What `wick run --json` prints.
@@ -111,7 +166,7 @@ struct TimingsRecord {
     decode_tok_s: Option<f64>,
 }
 
-async fn collect(mut stream: Completion, model: &Model) -> anyhow::Result<Record> {
+async fn collect(mut stream: Completion, model: &Model) -> anyhow::Result<(Record, FinishReason)> {
     let (mut text, mut reasoning) = (String::new(), String::new());
     let (mut token_ids, mut tool_calls) = (Vec::new(), Vec::new());
     let mut finish_reason = None;
@@ -131,13 +186,14 @@ async fn collect(mut stream: Completion, model: &Model) -> anyhow::Result<Record
     match (finish_reason, figures) {
         (Some(finish), Some((usage, timings))) => {
             let record = record(finish, usage, &timings, model);
-            Ok(Record {
+            let record = Record {
                 text,
                 reasoning,
                 tool_calls,
                 token_ids,
                 ..record
-            })
+            };
+            Ok((record, finish))
         }
         _ => bail!("the answer has no end"),
     }

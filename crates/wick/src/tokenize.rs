@@ -18,7 +18,7 @@ use crate::source::Source;
 ///
 /// Where the tokenizer cannot be read or used, or the text cannot be split.
 pub(crate) fn tokenize(arguments: &TokenizeArguments) -> anyhow::Result<ExitCode> {
-    let tokenizer = match Source::of(Some(&arguments.model), false)? {
+    let tokenizer = match Source::of(Some(&arguments.model), arguments.offline.said())? {
         Source::Path(path) => open(&path)?,
         other => other.open()?.tokenizer()?,
     };

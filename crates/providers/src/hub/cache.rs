@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use super::model::is_path;
 use super::{HubError, HubFile, HubModel, choice};
@@ -25,6 +26,8 @@ pub struct CachedModel {
     pub files: Vec<(String, u64)>,
     /// Bytes of all its blobs, those included that are not whole.
     pub bytes: u64,
+    /// When the last of its files came, where the system tells.
+    pub modified: Option<SystemTime>,
 }
 
 impl Repository {
@@ -223,6 +226,13 @@ impl Repository {
         let blobs = fs::read_dir(self.blobs()).into_iter().flatten().flatten();
         blobs.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum()
     }
+
+    fn modified(&self) -> Option<SystemTime> {
+        let blobs = fs::read_dir(self.blobs()).into_iter().flatten().flatten();
+        blobs
+            .filter_map(|entry| entry.metadata().ok()?.modified().ok())
+            .max()
+    }
 }
 
 /// The models in a cache.
@@ -246,6 +256,7 @@ pub(super) fn list(cache: &Path) -> Result<Vec<CachedModel>, HubError> {
         }
         models.push(CachedModel {
             bytes: repository.bytes(),
+            modified: repository.modified(),
             files: files.into_iter().collect(),
             model,
         });

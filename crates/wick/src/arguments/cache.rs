@@ -3,15 +3,16 @@
 use clap::Args;
 use providers::hub::HubModel;
 
+use super::model::OfflineArgument;
+
 /// `wick pull`.
 #[derive(Debug, Args)]
 pub(crate) struct PullArguments {
     /// The model: OWNER/NAME, OWNER/NAME:PATTERN or OWNER/NAME@REVISION:PATTERN, the pattern being a quantization such as Q4_K_M, a glob or a file
     #[arg(value_name = "MODEL")]
     pub(crate) model: HubModel,
-    /// Say where it lies if it is on this machine, and fail if not
-    #[arg(long)]
-    pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) offline: OfflineArgument,
 }
 
 /// `wick list`.
@@ -25,9 +26,9 @@ pub(crate) struct ListArguments {
 /// `wick rm`.
 #[derive(Debug, Args)]
 pub(crate) struct RemoveArguments {
-    /// The model, as `wick pull` takes it; without a pattern, all of its files
-    #[arg(value_name = "MODEL")]
-    pub(crate) model: HubModel,
+    /// The models, as `wick pull` takes them; of one without a pattern, all of its files
+    #[arg(value_name = "MODEL", required = true)]
+    pub(crate) models: Vec<HubModel>,
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,

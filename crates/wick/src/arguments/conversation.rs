@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chat::mcp::Endpoint;
 use clap::{Args, ValueEnum};
 
-use super::ModelArguments;
+use crate::settings::{Settings, SettingsError};
 
 /// What a conversation has beside its model.
 #[derive(Debug, Args)]
@@ -33,13 +33,17 @@ pub(crate) struct ConversationArguments {
     pub(crate) colour: ColourChoice,
 }
 
-impl ModelArguments {
-    /// The same for another model: one of the same server, where one is asked.
-    pub(crate) fn naming(&self, model: &str) -> Self {
-        Self {
-            path: Some(PathBuf::from(model)),
-            ..self.clone()
+impl ConversationArguments {
+    /// Takes what is not said from `settings`.
+    ///
+    /// # Errors
+    ///
+    /// A variable that cannot be read.
+    pub(crate) fn settle(&mut self, settings: &mut Settings) -> Result<(), SettingsError> {
+        if self.no_memory {
+            return Ok(());
         }
+        settings.fill("memory", &mut self.memory).map(drop)
     }
 }
 

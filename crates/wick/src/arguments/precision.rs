@@ -5,7 +5,7 @@ use models::{CacheType, Compute};
 
 /// A type of numbers in a cache.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Cache {
+pub(crate) enum Cache {
     F32,
     F16,
 }
@@ -21,7 +21,7 @@ impl From<Cache> for CacheType {
 
 /// A way to compute.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Computing {
+pub(crate) enum Computing {
     Exact,
     Fast,
 }

@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 
 use super::completion::Assistant;
 use super::{draft, place};
-use crate::failure;
 use crate::interrupt::{self, Outcome};
+use crate::{failure, settings};
 
 /// What stands before a line at a terminal.
 const PROMPT: &str = "> ";
@@ -124,7 +124,7 @@ impl Edited {
         }
         let mut edited = Self {
             editor,
-            file: place::history(),
+            file: settings::history(),
         };
         edited.load();
         Ok(edited)

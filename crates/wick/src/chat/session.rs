@@ -73,7 +73,7 @@ impl<'a> Session<'a> {
             model,
             display: Display::default(),
             confirmation: Confirmation::new(&conversation.allow, lines.interactive()),
-            memory: conversation.memory.clone().or_else(super::place::memory),
+            memory: conversation.memory.clone().or_else(crate::settings::memory),
             screen,
             arguments: arguments.model.clone(),
             questions,

@@ -4,15 +4,22 @@
 mod bad_input;
 mod bench;
 mod chat;
+mod configuration;
+#[cfg(unix)]
+mod confirmation;
 #[cfg(feature = "demo")]
 mod demo;
 mod eval;
 mod files;
+mod input;
 mod inspect;
+mod manual;
+mod memory;
 mod process;
 mod pulling;
 mod remote;
 mod run;
+mod schema;
 #[cfg(unix)]
 mod screen;
 #[cfg(unix)]
@@ -27,6 +34,7 @@ mod engine_server;
 #[allow(dead_code, reason = "it can do more than is asked of it here")]
 #[path = "../../../providers/tests/hub/server.rs"]
 mod hub_server;
+mod threads;
 mod tokenize;
 #[cfg(feature = "demo")]
 mod tools;

@@ -57,8 +57,19 @@ pub(crate) fn run(command: &mut Command) -> Ended {
     }
 }
 
+/// The program, without the configuration and the memory of whoever runs the tests.
 pub(crate) fn program() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_wick"))
+    let mut program = Command::new(env!("CARGO_BIN_EXE_wick"));
+    let nowhere = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nobody");
+    for folder in ["XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+        program.env(folder, nowhere.join(folder));
+    }
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("WICK_")) {
+            program.env_remove(name);
+        }
+    }
+    program
 }
 
 /// Runs `wick` with these arguments and no input.
@@ -68,8 +79,12 @@ pub(crate) fn wick(arguments: &[&str]) -> Ended {
 
 /// Runs `wick` with these arguments and this standard input, a pipe.
 pub(crate) fn wick_with_input(arguments: &[&str], input: &[u8]) -> Ended {
-    let mut child = program()
-        .args(arguments)
+    with_input(program().args(arguments), input)
+}
+
+/// Runs `command` with this standard input, a pipe.
+pub(crate) fn with_input(command: &mut Command, input: &[u8]) -> Ended {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -58,9 +58,33 @@ fn a_model_of_a_hub_is_pulled_used_listed_and_removed() {
     let listed: serde_json::Value =
         serde_json::from_str(&wick(&["list", "--json"]).text()).expect("one object");
     assert_eq!(listed["files"][0]["path"], "tiny-Q8_0.gguf");
+    assert!(
+        list.lines()
+            .next()
+            .is_some_and(|line| line.ends_with("  just now")),
+        "{list}"
+    );
+    assert!(
+        listed["modified"]
+            .as_u64()
+            .is_some_and(|seconds| seconds > 1_700_000_000)
+    );
 
     let unsure = wick(&["rm", "a/m"]);
     assert!(unsure.complaint().contains("wants --yes"), "{unsure:?}");
+    let half = wick(&["rm", "a/m", "a/absent", "--yes"]);
+    assert!(
+        !half.status.success() && half.stderr.contains("a/absent"),
+        "{half:?}"
+    );
+    wick(&["pull", "a/m:Q8_0"]);
+    wick(&["pull", "a/m:Q4_0"]);
+    let gone = wick(&["rm", "a/m:Q8_0", "a/m:Q4_0", "--yes"]).text();
+    assert!(
+        gone.contains("a/m:Q8_0 is gone") && gone.contains("a/m:Q4_0 is gone"),
+        "{gone}"
+    );
+    wick(&["pull", "a/m:Q8_0"]);
     assert!(wick(&["rm", "a/m", "--yes"]).text().contains("a/m is gone"));
     assert_eq!(wick(&["list"]).text(), "");
     let gone = wick(&[&answer[..], &["--offline"]].concat());

@@ -185,6 +185,7 @@ fn a_closed_output_is_a_quiet_end() {
             "--seed",
             "1",
         ])
+        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -225,6 +226,7 @@ fn ctrl_c_stops_the_answer_with_the_status_that_shells_expect() {
             "0",
         ])
         .args(["--max-tokens", "99000"])
+        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -2,16 +2,15 @@
 //!
 //! The libraries beneath the forward pass read their number of threads from the environment, once, and a process
 //! cannot safely change its own environment. So the program starts itself again with an environment that says it: on
-//! Unix the new program takes this one's place, elsewhere this one waits for it.
+//! Unix the new program takes this one's place, elsewhere this one waits for it. It has to be asked for before anything
+//! is read from standard input.
 
 use std::process::{Command, ExitCode};
 
 use models::Device;
 
-use super::BenchError;
-
 /// Where the bound holds.
-pub(super) enum Bounded {
+pub(crate) enum Bounded {
     /// In this process.
     Here,
     /// In one that was started for it and has ended so.
@@ -22,12 +21,21 @@ pub(super) enum Bounded {
     Elsewhere(ExitCode),
 }
 
+/// Why the threads cannot be bounded.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start the program again with {threads} threads")]
+pub(crate) struct ThreadsError {
+    threads: usize,
+    #[source]
+    source: std::io::Error,
+}
+
 /// Bounds the threads of this process, or starts one in which they are bound.
 ///
 /// # Errors
 ///
-/// [`BenchError::Restart`] where the program cannot be started again.
-pub(super) fn bound(threads: usize) -> Result<Bounded, BenchError> {
+/// Where the program cannot be started again.
+pub(crate) fn bound(threads: usize) -> Result<Bounded, ThreadsError> {
     let wanted = threads.to_string();
     let says = |name| std::env::var_os(name).is_some_and(|value| value == *wanted);
     if Device::THREADS.into_iter().all(says) {
@@ -35,11 +43,11 @@ pub(super) fn bound(threads: usize) -> Result<Bounded, BenchError> {
     }
     let mut again = match std::env::current_exe() {
         Ok(program) => Command::new(program),
-        Err(source) => return Err(BenchError::Restart { threads, source }),
+        Err(source) => return Err(ThreadsError { threads, source }),
     };
     again.args(std::env::args_os().skip(1));
     again.envs(Device::THREADS.map(|name| (name, &wanted)));
-    start(again).map_err(|source| BenchError::Restart { threads, source })
+    start(again).map_err(|source| ThreadsError { threads, source })
 }
 
 #[cfg(unix)]
