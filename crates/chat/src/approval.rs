@@ -7,7 +7,7 @@ use std::fmt;
 use engine::{ToolCall, ToolDefinition};
 use futures::channel::{mpsc, oneshot};
 use futures::future::{BoxFuture, ready};
-use futures::{FutureExt as _, StreamExt as _};
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use serde_json::{Map, Value};
 
 /// A call that is about to run: the tool exists, and its arguments fit.
@@ -85,7 +85,7 @@ impl Approval for RefuseAll {
 
 /// A hook that asks somebody who reads [`Questions`] elsewhere, such as the loop of a terminal.
 #[derive(Clone)]
-pub struct AskApproval(mpsc::UnboundedSender<Question>);
+pub struct AskApproval(mpsc::Sender<Question>);
 
 /// A call that waits for a yes or a no. Dropping it is a no.
 #[derive(Debug)]
@@ -97,13 +97,13 @@ pub struct Question {
 
 /// The questions of an [`AskApproval`], one at a time for each answer that is streaming.
 #[derive(Debug)]
-pub struct Questions(mpsc::UnboundedReceiver<Question>);
+pub struct Questions(mpsc::Receiver<Question>);
 
 impl AskApproval {
     /// A hook, and the questions that it asks. Once the questions are dropped, everything is refused.
     pub fn new() -> (Self, Questions) {
-        // One question waits at a time for each answer: the channel cannot grow past the answers there are.
-        let (sender, receiver) = mpsc::unbounded();
+        // One question waits at a time for each answer that asks.
+        let (sender, receiver) = mpsc::channel(0);
         (Self(sender), Questions(receiver))
     }
 }
@@ -111,9 +111,13 @@ impl AskApproval {
 impl Approval for AskApproval {
     fn decide(&self, proposal: Proposal) -> BoxFuture<'static, Decision> {
         let (answer, decided) = oneshot::channel();
-        // Where nobody reads, the question comes back and is dropped: a no.
-        let _ = self.0.unbounded_send(Question { proposal, answer });
-        async move { decided.await.unwrap_or(Decision::refuse()) }.boxed()
+        let mut questions = self.0.clone();
+        async move {
+            // Where nobody reads, the question comes back and is dropped: a no.
+            let _ = questions.send(Question { proposal, answer }).await;
+            decided.await.unwrap_or(Decision::refuse())
+        }
+        .boxed()
     }
 }
 

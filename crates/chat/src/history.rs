@@ -159,13 +159,14 @@ impl Fit {
         history: &mut History,
         cuts: &mut Vec<Cut>,
     ) -> Result<(), ChatError> {
-        let (all, before) = (self.turns.len(), history.from);
+        let (all, mut before) = (self.turns.len(), history.from);
         let summary = history.summary.clone();
         let mut last = History { from: all, summary };
         let mut fewest = self.count(&last).await?;
         if fewest > room.prompt && last.summary.take().is_some() {
-            // The summary goes too before the message is refused.
+            // The summary goes too before the message is refused, and with it all that it told of.
             history.summary = None;
+            before = 0;
             fewest = self.count(&last).await?;
         }
         if fewest > room.prompt && self.leave_out_recalled() {
@@ -184,11 +185,13 @@ impl Fit {
             room.refill
         };
         history.from = self.first_below(target, history).await?;
-        cuts.push(Cut::Trimmed(Trimmed {
-            turns: before..history.from,
-            prompt_tokens: self.count(history).await?,
-            budget: room.prompt,
-        }));
+        if history.from > before {
+            cuts.push(Cut::Trimmed(Trimmed {
+                turns: before..history.from,
+                prompt_tokens: self.count(history).await?,
+                budget: room.prompt,
+            }));
+        }
         Ok(())
     }
 

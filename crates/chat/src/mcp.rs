@@ -1,6 +1,6 @@
 //! Tools of servers that speak the Model Context Protocol, over the standard streams of a child process or over HTTP.
 //!
-//! A [`Server`]'s tools are [`Tool`](crate::Tool)s like any other: declared, held against their schema, asked about, given
+//! A [`Server`]'s tools are [`Tool`]s like any other: declared, held against their schema, asked about, given
 //! a time. Invariants:
 //!
 //! * **A server that dies, hangs or talks nonsense is an error**: of [`Server::connect`] within its time, and of a call
@@ -27,7 +27,7 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 
 use crate::tool::{Tool, Toolbox, ToolboxError};
-use process::Process;
+use process::{Process, Said};
 use tool::RemoteTool;
 
 /// What stands between the names of a server and of its tool.
@@ -101,13 +101,15 @@ impl std::fmt::Debug for Secret {
 pub struct Server {
     name: String,
     tools: Vec<Arc<RemoteTool>>,
+    said: Option<Said>,
 }
 
 /// A connection, and what has to live as long.
 #[derive(Debug)]
 struct Connection {
     service: RunningService<RoleClient, ()>,
-    process: Option<Process>,
+    /// Ends with it.
+    _process: Option<Process>,
     /// Where calls run: whoever polls an answer need not be part of a runtime.
     runtime: Handle,
 }
@@ -227,7 +229,7 @@ impl Server {
                 limit,
             }),
         };
-        let told = || said.as_ref().map(process::Said::shown).unwrap_or_default();
+        let told = || said.as_ref().map(Said::shown).unwrap_or_default();
         let (service, tools) = connected.map_err(|error| error.with_said(told()))?;
         let tools = tools.map_err(|source| McpError::List {
             server: name.to_owned(),
@@ -236,7 +238,7 @@ impl Server {
         })?;
         let connection = Arc::new(Connection {
             service,
-            process,
+            _process: process,
             runtime,
         });
         let tools = tools
@@ -246,12 +248,18 @@ impl Server {
         Ok(Self {
             name: name.to_owned(),
             tools,
+            said,
         })
     }
 
     /// What the names of its tools begin with.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What its program wrote to standard error last, 2,048 bytes at most. The model is never shown it.
+    pub fn said(&self) -> String {
+        self.said.as_ref().map(Said::text).unwrap_or_default()
     }
 
     /// Its tools.

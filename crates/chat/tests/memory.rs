@@ -304,6 +304,24 @@ fn a_damaged_file_is_an_error_and_left_alone() {
 }
 
 #[test]
+fn a_file_of_the_first_format_is_brought_to_that_of_today() {
+    let folder = Folder::new();
+    let id = keep(&folder.archive(), "old", &[("what?", "that")]);
+    let connection = rusqlite::Connection::open(folder.file()).unwrap();
+    connection
+        .execute_batch(
+            "DROP TABLE turn_vectors; DROP TABLE fact_vectors; DROP TABLE models; PRAGMA user_version = 1;
+             UPDATE turns SET rest = '{\"reasoning\":\"\",\"between\":[],\"interrupted\":false}';",
+        )
+        .unwrap();
+    drop(connection);
+    let archive = folder.archive();
+    assert_eq!(archive.turns(id).unwrap(), [turn("what?", "that")]);
+    assert_eq!(archive.unindexed("model", 9).unwrap().len(), 1);
+    archive.check().unwrap();
+}
+
+#[test]
 fn a_later_format_is_refused_by_its_number() {
     let folder = Folder::new();
     drop(folder.archive());
@@ -468,7 +486,6 @@ fn is_quick(archive: &Archive, meaning: Option<&[f32]>) {
         })
         .collect();
     times.sort();
-    println!("recalled in {:?}", times[10]);
     // In a build that is hardly optimized, on a machine that does other things: ten times what is asked for.
     assert!(times[10].as_millis() < 200, "{times:?}");
 }

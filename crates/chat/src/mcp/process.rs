@@ -104,12 +104,14 @@ impl Process {
 impl Said {
     /// It, behind a colon; nothing where nothing was said.
     pub(super) fn shown(&self) -> String {
-        let bytes = self.bytes();
-        let text = String::from_utf8_lossy(&bytes);
-        match text.trim() {
+        match self.text().as_str() {
             "" => String::new(),
             text => format!(": {text}"),
         }
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes()).trim().to_owned()
     }
 
     fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {

@@ -49,23 +49,12 @@ impl Tool for RemoteTool {
         async move {
             let asked = runtime.spawn(async move {
                 let called = connection.service.call_tool(request).await;
-                called.map_err(|error| connection.told(&error))
+                called.map_err(|error| format!("the server of the tool failed: {error}"))
             });
             let _abort = AbortOnDrop(asked.abort_handle());
             content::output(asked.await??)
         }
         .boxed()
-    }
-}
-
-impl Connection {
-    /// What went wrong, with what the server's program said last.
-    fn told(&self, error: &rmcp::service::ServiceError) -> String {
-        let said = self.process.as_ref().map(|process| process.said().shown());
-        format!(
-            "the server of the tool failed: {error}{}",
-            said.unwrap_or_default()
-        )
     }
 }
 

@@ -140,11 +140,11 @@ fn scan(
     let select = format!("SELECT item, vector FROM {table} NOT INDEXED WHERE model = ?1");
     let mut statement = connection.prepare_cached(&select)?;
     let mut rows = statement.query([model])?;
-    let own = dot(vector, vector);
+    let (own, _) = products(vector, vector);
     while let Some(row) = rows.next()? {
         let other = row.get_ref(1)?.as_blob().unwrap_or_default();
-        let lengths = (f64::from(own) * f64::from(dot(other, other))).sqrt();
-        let cosine = f64::from(dot(vector, other)) / lengths;
+        let (common, length) = products(vector, other);
+        let cosine = f64::from(common) / (f64::from(own) * f64::from(length)).sqrt();
         if cosine.is_finite() {
             found(row.get(0)?, cosine);
         }
@@ -166,10 +166,12 @@ fn packed(vector: &[f32]) -> Vec<u8> {
     vector.iter().map(pack).collect()
 }
 
-/// Sum of products; exact up to 133,000 numbers.
-fn dot(a: &[u8], b: &[u8]) -> i32 {
-    let product = |(a, b): (&u8, &u8)| i32::from(a.cast_signed()) * i32::from(b.cast_signed());
-    a.iter().zip(b).map(product).fold(0, i32::wrapping_add)
+/// The product of two vectors, and that of the second with itself; exact up to 133,000 numbers.
+fn products(a: &[u8], b: &[u8]) -> (i32, i32) {
+    a.iter().zip(b).fold((0, 0), |(common, length), (a, b)| {
+        let (a, b) = (i32::from(a.cast_signed()), i32::from(b.cast_signed()));
+        (common.wrapping_add(a * b), length.wrapping_add(b * b))
+    })
 }
 
 /// The highest of what is offered.
@@ -238,6 +240,7 @@ mod tests {
         }
         let (a, b) = (packed(&[0.3, 0.1, -0.2]), packed(&[30.0, 10.0, -20.0]));
         assert_eq!(a, b);
-        assert_eq!(dot(&packed(&[1.0, -1.0]), &packed(&[-1.0, -1.0])), 0);
+        let (common, length) = products(&packed(&[1.0, -1.0]), &packed(&[-1.0, -1.0]));
+        assert_eq!((common, length), (0, 2 * 127 * 127));
     }
 }
