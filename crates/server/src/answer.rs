@@ -24,6 +24,8 @@ pub(crate) struct Answer {
 pub(crate) struct Choice {
     pub(crate) text: String,
     pub(crate) reasoning: String,
+    /// Tokens of the reasoning, where they are known.
+    pub(crate) reasoning_tokens: usize,
     pub(crate) calls: Vec<ToolCall>,
     pub(crate) logprobs: Vec<TokenLogprobs>,
     pub(crate) finish: Option<FinishReason>,
@@ -89,7 +91,10 @@ impl Answer {
         };
         match chunk {
             CandleCompletionChunk::Text { text, .. } => choice.text.push_str(&text),
-            CandleCompletionChunk::Reasoning { text, .. } => choice.reasoning.push_str(&text),
+            CandleCompletionChunk::Reasoning { text, tokens, .. } => {
+                choice.reasoning.push_str(&text);
+                choice.reasoning_tokens += tokens.len();
+            }
             CandleCompletionChunk::ToolCallComplete { call, .. } => choice.calls.push(call),
             CandleCompletionChunk::Logprobs { logprobs, .. } => choice.logprobs.extend(logprobs),
             CandleCompletionChunk::Finish { finish, stop, .. } => {

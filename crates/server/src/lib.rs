@@ -53,7 +53,7 @@ mod answer;
 mod logprobs;
 mod chat_completions;
 mod completions;
-// mod responses;
+mod responses;
 mod messages;
 mod embeddings;
 

@@ -20,8 +20,8 @@ use crate::openapi::Api;
 use crate::server::ServerError;
 use crate::state::State;
 use crate::{
-    access, catalogue, chat_completions, completions, conversations, embeddings, health, metrics, openapi,
-    page, tokens,
+    access, catalogue, chat_completions, completions, conversations, embeddings, health, messages, metrics,
+    openapi, page, responses, tokens,
 };
 
 /// How any request may be refused.
@@ -74,10 +74,10 @@ pub(crate) fn described() -> (OpenApiRouter<State>, OpenApiRouter<State>) {
     let guarded = OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(chat_completions::create))
         .routes(routes!(completions::create))
-        // .routes(routes!(responses::create))
+        .routes(routes!(responses::create))
         .routes(routes!(embeddings::create))
-        // .routes(routes!(messages::create))
-        // .routes(routes!(messages::count))
+        .routes(routes!(messages::create))
+        .routes(routes!(messages::count))
         .routes(routes!(catalogue::list))
         .routes(routes!(catalogue::one))
         .routes(routes!(tokens::tokenize))

@@ -2,6 +2,7 @@
 
 mod cache;
 mod precision;
+mod serve;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 pub(crate) use cache::{ListArguments, PullArguments, RemoveArguments};
 use precision::{Cache, Computing};
+pub(crate) use serve::ServeArguments;
 
 use crate::source::Source;
 use crate::{failure, output};
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Hold a conversation
     Chat(ChatArguments),
+    /// Answer over HTTP, as OpenAI's and Anthropic's servers do
+    Serve(ServeArguments),
     /// Describe a model
     Inspect(InspectArguments),
     /// Show the tokens of a text

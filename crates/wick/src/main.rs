@@ -15,6 +15,7 @@ mod loading;
 mod output;
 mod pulling;
 mod run;
+mod serve;
 mod source;
 mod tokenize;
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let result = match *command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Chat(arguments) => chat::chat(&arguments),
+        Command::Serve(arguments) => serve::serve(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Tokenize(arguments) => tokenize::tokenize(&arguments),
         Command::Eval(Evaluation::Logits(arguments)) => eval::logits(&arguments),

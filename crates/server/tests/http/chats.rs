@@ -160,7 +160,7 @@ async fn an_answer_is_held_to_its_schema() {
     let server = served::demo(Settings::default()).await;
     let schema = json!({"type": "object", "properties": {"name": {"type": "string", "maxLength": 12},
         "age": {"type": "integer", "minimum": 0, "maximum": 99}}, "required": ["name", "age"],
-        "additionalProperties": false});
+        "additionalProperties": false, "x-guidance": {"whitespace_flexible": false}});
     let format =
         json!({"type": "json_schema", "json_schema": {"name": "person", "schema": schema, "strict": true}});
     let asked = json!({"response_format": format, "max_tokens": 300});
