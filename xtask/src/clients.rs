@@ -13,6 +13,8 @@ use super::ci::{cargo, root};
 use super::peers;
 
 const SOURCE: &str = "crates/server/clients";
+/// The key that the clients have.
+const KEY: &str = "a-key-for-clients";
 /// How long the server may take to start and to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -33,7 +35,7 @@ pub(crate) fn run() -> Result<()> {
     let mut server = Server::start(&folder.join("kept"))?;
     let url = server.url.clone();
     for script in ["with_openai.py", "with_anthropic.py"] {
-        finish(Command::new(&python).arg(script).arg(&url).current_dir(&work))?;
+        finish(Command::new(&python).args([script, &url, KEY]).current_dir(&work))?;
     }
     finish(
         Command::new("node")
@@ -51,6 +53,7 @@ pub(crate) fn run() -> Result<()> {
             "run",
         ])
         .arg(format!("{url}/openapi.json"))
+        .args(["--header", &format!("Authorization: Bearer {KEY}")])
         .current_dir(&work);
     finish(&mut described)?;
     server.end()
@@ -110,9 +113,15 @@ impl Server {
         if kept.exists() {
             std::fs::remove_dir_all(kept).with_context(|| kept.display().to_string())?;
         }
+        std::fs::create_dir_all(kept).with_context(|| kept.display().to_string())?;
+        let keys = kept.join("keys");
+        std::fs::write(&keys, KEY).with_context(|| keys.display().to_string())?;
+        finish(Command::new("chmod").arg("600").arg(&keys))?;
         let mut child = Command::new(root().join("target/debug/wick"))
             .args(["serve", "--port", "0", "--conversations"])
             .arg(kept)
+            .arg("--api-key-file")
+            .arg(&keys)
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start wick")?;

@@ -4,7 +4,8 @@ import sys
 
 import anthropic
 
-client = anthropic.Anthropic(base_url=sys.argv[1], api_key="none", max_retries=0)
+url, key = sys.argv[1:]
+client = anthropic.Anthropic(base_url=url, api_key=key, max_retries=0)
 ask = [{"role": "user", "content": "Who are you?"}]
 TOOL = {
     "name": "add",

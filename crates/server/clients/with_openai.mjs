@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import OpenAI from "openai";
 
-const client = new OpenAI({ baseURL: `${process.argv[2]}/v1`, apiKey: "none", maxRetries: 0 });
+const [url, apiKey] = process.argv.slice(2);
+const client = new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0 });
 const messages = [{ role: "user", content: "Who are you?" }];
 const tool = {
   type: "function",
@@ -56,7 +57,7 @@ const checks = {
     });
     for await (const _ of stream) break;
     for (let tries = 0; ; tries++) {
-      const health = await (await fetch(`${process.argv[2]}/health`)).json();
+      const health = await (await fetch(`${url}/health`)).json();
       if (health.running === 0) break;
       assert.ok(tries < 100, "the sequence is not freed");
       await new Promise((resolve) => setTimeout(resolve, 20));

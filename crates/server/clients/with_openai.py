@@ -6,8 +6,8 @@ import sys
 import openai
 from pydantic import BaseModel, Field
 
-url = sys.argv[1]
-client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+url, key = sys.argv[1:]
+client = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
 ask = [{"role": "user", "content": "Who are you?"}]
 
 

@@ -57,10 +57,7 @@ impl Spelling {
         if self.as_ids {
             return format!("token_id:{token}");
         }
-        match self.tokenizer.token_bytes(token) {
-            Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            None => self.tokenizer.token_text(token).unwrap_or_default().to_owned(),
-        }
+        text(&self.tokenizer, token)
     }
 
     fn spelled(&self, token: &TokenLogprob) -> SpelledToken {
@@ -88,6 +85,16 @@ impl Spelling {
                 top_logprobs: token.best.iter().map(|best| self.spelled(best)).collect(),
             })
             .collect()
+    }
+}
+
+/// The text of a token; of one that is not shown, its name.
+pub(crate) fn text(tokenizer: &Tokenizer, token: u32) -> String {
+    match tokenizer.token_bytes(token) {
+        Some(bytes) if !bytes.is_empty() && !tokenizer.is_special(token) => {
+            String::from_utf8_lossy(bytes).into_owned()
+        }
+        _ => tokenizer.token_text(token).unwrap_or_default().to_owned(),
     }
 }
 

@@ -7,6 +7,8 @@ use axum::response::{IntoResponse, Response};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use crate::error::{ErrorBody, ErrorDetail};
+use crate::messages::{RefusalBody, RefusalDetail};
 use crate::routes;
 
 /// What stands above the routes.
@@ -17,6 +19,8 @@ use crate::routes;
         description = "Completions of one model in OpenAI's and Anthropic's shapes, its tokens, and kept conversations."
     ),
     security(("key" = [])),
+    // What refusals are made of, which is named by every route and described by none.
+    components(schemas(ErrorBody, ErrorDetail, RefusalBody, RefusalDetail)),
     modifiers(&Key),
     tags(
         (name = "openai", description = "OpenAI's interface"),

@@ -57,14 +57,14 @@ pub struct Served {
     pub whole: bool,
 }
 
-/// No keys, no other origins, 32 MiB of body, 10 s for headers and 60 s for bodies and for reading, comments every 10 s, a
+/// No keys, no other origins, 8 MiB of body, 10 s for headers and 60 s for bodies and for reading, comments every 10 s, a
 /// head after 5 s, 1,024 connections, nothing kept and nothing told.
 impl Default for Settings {
     fn default() -> Self {
         Self {
             keys: None,
             cors_origins: Vec::new(),
-            body_bytes: 32 << 20,
+            body_bytes: 8 << 20,
             header_time: Duration::from_secs(10),
             body_time: Duration::from_secs(60),
             write_time: Duration::from_secs(60),

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::body::Body;
 use crate::chat_completions::{Message, messages};
 use crate::error::Failure;
+use crate::logprobs;
 use crate::model::Model;
 use crate::routes::Refusals;
 use crate::shape::only_objects;
@@ -79,10 +80,7 @@ pub(crate) async fn tokenize(
     let encoding = tokio::task::spawn_blocking(move || {
         let tokens = request.encode(&model)?;
         let tokenizer = model.spelling("content")?;
-        let piece = |token: &u32| {
-            let bytes = tokenizer.token_bytes(*token).unwrap_or_default();
-            String::from_utf8_lossy(bytes).into_owned()
-        };
+        let piece = |token: &u32| logprobs::text(tokenizer, *token);
         let pieces = request.with_pieces == Some(true);
         Ok(Json(Tokens {
             count: tokens.len(),

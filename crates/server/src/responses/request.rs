@@ -211,23 +211,16 @@ impl ResponseRequest {
     /// # Errors
     ///
     /// Status 400 with the field that cannot be followed.
-    pub(crate) fn asked(self, model: &Model) -> Result<Asked, Failure> {
+    pub(crate) fn asked(mut self, model: &Model) -> Result<Asked, Failure> {
         let mut unused = self.unused();
-        for (field, value) in [("store", self.store), ("background", self.background)] {
-            if value == Some(true) {
-                let message = format!("{field} is true, and nothing is stored here");
-                return Err(Failure::unsupported(field, message));
-            }
-        }
+        self.check_storing()?;
         let stream = self.stream.unwrap_or(false);
         if self.stream_options.is_some() && !stream {
-            return Err(Failure::field(
-                "stream_options",
-                "stream_options goes with stream alone",
-            ));
+            let message = "stream_options goes with stream alone";
+            return Err(Failure::field("stream_options", message));
         }
-        let logprobs = self.top()?;
-        let spelling = match logprobs {
+        let params = self.params()?;
+        let spelling = match params.logprobs {
             Some(_) => Some(Spelling::new(model.spelling("include")?.clone(), false)),
             None => None,
         };
@@ -241,39 +234,6 @@ impl ResponseRequest {
         let mut messages = Vec::new();
         messages.extend(self.instructions.as_deref().map(Message::system));
         messages.extend(said);
-        let tools: Vec<ToolDefinition> = self
-            .tools
-            .into_iter()
-            .flatten()
-            .map(ToolDefinition::from)
-            .collect();
-        let params = CandleCompletionParams {
-            max_tokens: bounded(
-                "max_output_tokens",
-                self.max_output_tokens,
-                1,
-                i64::from(u32::MAX),
-            )?,
-            temperature: self.temperature,
-            sampling: Sampling {
-                top_p: self.top_p,
-                ..Sampling::default()
-            },
-            seed: bounded("seed", self.seed, 0, i64::MAX)?,
-            logprobs,
-            constraint: constraint(self.text)?,
-            parallel_tool_calls: self.parallel_tool_calls.filter(|_| !tools.is_empty()),
-            tools,
-            tool_choice: match self.tool_choice {
-                None => ToolChoice::Auto,
-                Some(NameOr::Name(mode)) => mode.into(),
-                Some(NameOr::Full(choice)) => ToolChoice::Named(choice.name),
-            },
-            reasoning_effort: self.reasoning.and_then(|reasoning| reasoning.effort),
-            template_variables: self.chat_template_kwargs.unwrap_or_default(),
-            ..CandleCompletionParams::default()
-        };
-        params.validate()?;
         Ok(Asked {
             prompt: CandlePrompt::Chat(messages),
             params,
@@ -282,6 +242,48 @@ impl ResponseRequest {
             spelling,
             unused,
         })
+    }
+
+    /// Refuses to store anything.
+    fn check_storing(&self) -> Result<(), Failure> {
+        let asked = [("store", self.store), ("background", self.background)];
+        match asked.into_iter().find(|(_, value)| *value == Some(true)) {
+            Some((field, _)) => {
+                let message = format!("{field} is true, and nothing is stored here");
+                Err(Failure::unsupported(field, message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What it says of how it is answered; taken out of it.
+    fn params(&mut self) -> Result<CandleCompletionParams, Failure> {
+        let tools = self.tools.take().unwrap_or_default();
+        let tools: Vec<ToolDefinition> = tools.into_iter().map(ToolDefinition::from).collect();
+        let most = i64::from(u32::MAX);
+        let params = CandleCompletionParams {
+            max_tokens: bounded("max_output_tokens", self.max_output_tokens, 1, most)?,
+            temperature: self.temperature,
+            sampling: Sampling {
+                top_p: self.top_p,
+                ..Sampling::default()
+            },
+            seed: bounded("seed", self.seed, 0, i64::MAX)?,
+            logprobs: self.top()?,
+            constraint: constraint(self.text.take())?,
+            parallel_tool_calls: self.parallel_tool_calls.filter(|_| !tools.is_empty()),
+            tools,
+            tool_choice: match self.tool_choice.take() {
+                None => ToolChoice::Auto,
+                Some(NameOr::Name(mode)) => mode.into(),
+                Some(NameOr::Full(choice)) => ToolChoice::Named(choice.name),
+            },
+            reasoning_effort: self.reasoning.take().and_then(|reasoning| reasoning.effort),
+            template_variables: self.chat_template_kwargs.take().unwrap_or_default(),
+            ..CandleCompletionParams::default()
+        };
+        params.validate()?;
+        Ok(params)
     }
 
     /// How many log-probabilities are told with each token.

@@ -12,5 +12,6 @@ mod ending;
 mod hostile;
 mod keeping;
 mod letting_in;
+mod proxying;
 mod refusing;
 mod tokens;

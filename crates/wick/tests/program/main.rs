@@ -13,6 +13,7 @@ mod process;
 mod pulling;
 mod remote;
 mod run;
+mod serve;
 #[cfg(unix)]
 mod terminal;
 #[allow(dead_code, reason = "it can do more than is asked of it here")]
