@@ -145,7 +145,6 @@ impl ConversationRequest {
                 reasoning: turn.reasoning.unwrap_or_default(),
                 between,
                 interrupted: turn.interrupted.unwrap_or(false),
-                ..KeptTurn::default()
             })
         });
         Ok((self.title, turns.collect::<Result<_, Failure>>()?))

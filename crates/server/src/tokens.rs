@@ -14,9 +14,9 @@ use crate::error::Failure;
 use crate::logprobs;
 use crate::model::Model;
 use crate::routes::Refusals;
-use crate::shape::only_objects;
+use crate::shape::{NameOr, only_objects};
 use crate::state::State;
-use crate::tools::{self, Choice, Tool};
+use crate::tools::{self, ChoiceMode, NamedTool, Tool};
 
 only_objects!(TokenizeRequest, DetokenizeRequest, TemplateRequest);
 
@@ -215,7 +215,7 @@ pub(crate) struct TemplateRequest {
     /// Tools that the template declares.
     tools: Option<Vec<Tool>>,
     /// With `none`, no tools are declared.
-    tool_choice: Option<Choice>,
+    tool_choice: Option<NameOr<ChoiceMode, NamedTool>>,
     /// How much the model thinks, in the words of its chat template.
     reasoning_effort: Option<String>,
     /// Variables of the chat template.

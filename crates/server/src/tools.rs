@@ -66,9 +66,7 @@ pub(crate) fn no_arguments() -> Value {
     json!({"type": "object", "properties": {}})
 }
 
-/// Whether the model calls tools: `auto`, `none`, `required`, or the one that it has to call.
-pub(crate) type Choice = NameOr<ChoiceMode, NamedTool>;
-
+/// Whether the model calls tools.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ChoiceMode {
@@ -103,7 +101,8 @@ pub(crate) struct ToolName {
     name: String,
 }
 
-pub(crate) fn choice(choice: Choice) -> ToolChoice {
+/// Whether the model calls tools: by a word, or by the one that it has to call.
+pub(crate) fn choice(choice: NameOr<ChoiceMode, NamedTool>) -> ToolChoice {
     match choice {
         NameOr::Name(mode) => mode.into(),
         NameOr::Full(named) => ToolChoice::Named(named.function.name),

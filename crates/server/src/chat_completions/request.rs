@@ -11,8 +11,8 @@ use crate::error::{Failure, bounded};
 use crate::format::ResponseFormat;
 use crate::logprobs::Spelling;
 use crate::model::Model;
-use crate::shape::unused;
-use crate::tools::{self, Choice, Tool};
+use crate::shape::{NameOr, unused};
+use crate::tools::{self, ChoiceMode, NamedTool, Tool};
 
 /// The most probable tokens that may be asked for.
 const TOP: i64 = 20;
@@ -31,7 +31,7 @@ with_draws! {
         /// What the model may call.
         tools: Option<Vec<Tool>>,
         /// Whether it calls them.
-        tool_choice: Option<Choice>,
+        tool_choice: Option<NameOr<ChoiceMode, NamedTool>>,
         /// Whether one answer may call several.
         parallel_tool_calls: Option<bool>,
         /// What the answer has to be.

@@ -41,16 +41,19 @@ pub(crate) enum StreamEvent {
 
 /// What is added to a block.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 pub(crate) enum BlockDelta {
-    TextDelta {
+    #[serde(rename = "text_delta")]
+    Text {
         text: String,
     },
-    ThinkingDelta {
+    #[serde(rename = "thinking_delta")]
+    Thinking {
         thinking: String,
     },
     /// A piece of the arguments' JSON text.
-    InputJsonDelta {
+    #[serde(rename = "input_json_delta")]
+    InputJson {
         partial_json: String,
     },
 }
@@ -139,7 +142,7 @@ impl Writer {
             CandleCompletionChunk::Text { text, .. } if !text.is_empty() => {
                 let block = ContentBlock::Text { text: String::new() };
                 self.begin(Open::Text, block, events);
-                self.delta(BlockDelta::TextDelta { text }, events);
+                self.delta(BlockDelta::Text { text }, events);
             }
             CandleCompletionChunk::Reasoning { text, .. } if !text.is_empty() => {
                 let block = ContentBlock::Thinking {
@@ -147,7 +150,7 @@ impl Writer {
                     signature: String::new(),
                 };
                 self.begin(Open::Thinking, block, events);
-                self.delta(BlockDelta::ThinkingDelta { thinking: text }, events);
+                self.delta(BlockDelta::Thinking { thinking: text }, events);
             }
             CandleCompletionChunk::ToolCallStart { id, name, .. } => {
                 let input = Map::new();
@@ -155,7 +158,7 @@ impl Writer {
             }
             CandleCompletionChunk::ToolCallDelta { arguments, .. } if !arguments.is_empty() => {
                 let partial_json = arguments;
-                self.delta(BlockDelta::InputJsonDelta { partial_json }, events);
+                self.delta(BlockDelta::InputJson { partial_json }, events);
             }
             CandleCompletionChunk::ToolCallComplete { .. } => self.close(events),
             CandleCompletionChunk::Finish { finish, stop, .. } => {

@@ -82,11 +82,13 @@ pub(crate) struct InputPart {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
 enum PartKind {
-    InputText,
-    OutputText,
-    ReasoningText,
+    #[serde(rename = "input_text")]
+    Input,
+    #[serde(rename = "output_text")]
+    Output,
+    #[serde(rename = "reasoning_text")]
+    Reasoning,
 }
 
 fn text(content: OneOrMany<InputPart>) -> String {
