@@ -44,18 +44,12 @@ pub(crate) enum StreamEvent {
 #[serde(tag = "type")]
 pub(crate) enum BlockDelta {
     #[serde(rename = "text_delta")]
-    Text {
-        text: String,
-    },
+    Text { text: String },
     #[serde(rename = "thinking_delta")]
-    Thinking {
-        thinking: String,
-    },
+    Thinking { thinking: String },
     /// A piece of the arguments' JSON text.
     #[serde(rename = "input_json_delta")]
-    InputJson {
-        partial_json: String,
-    },
+    InputJson { partial_json: String },
 }
 
 /// Why the answer ended.
