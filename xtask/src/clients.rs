@@ -39,8 +39,7 @@ pub(crate) fn run() -> Result<()> {
     }
     finish(
         Command::new("node")
-            .arg("with_openai.mjs")
-            .arg(&url)
+            .args(["with_openai.mjs", &url, KEY])
             .current_dir(&work),
     )?;
     let mut described = Command::new(&python);

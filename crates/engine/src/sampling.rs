@@ -21,7 +21,7 @@ pub struct Sampling {
     pub typical_p: Option<f32>,
     /// Keeps logits of at least the largest minus so many standard deviations; 0 or less keeps all.
     pub top_n_sigma: Option<f32>,
-    /// Divides positive logits of what was said already and multiplies others; above 0, 1 changes nothing.
+    /// Divides positive logits of what was said already and multiplies others; 0.01 to 100, 1 changes nothing.
     pub repetition_penalty: Option<f32>,
     /// Subtracted from the logit of what was said already, once for each time; -2 to 2.
     pub frequency_penalty: Option<f32>,
@@ -94,11 +94,12 @@ impl Sampling {
             range(field, value, "-2 to 2", |value| (-2.0..=2.0).contains(&value))?;
         }
         range("top_n_sigma", self.top_n_sigma, "a finite number", f32::is_finite)?;
+        // A divisor near 0 would make logits infinite.
         range(
             "repetition_penalty",
             self.repetition_penalty,
-            "a finite number above 0",
-            |value| value > 0.0 && value.is_finite(),
+            "0.01 to 100",
+            |value| (0.01..=100.0).contains(&value),
         )?;
         range(
             "dry_multiplier",

@@ -106,3 +106,67 @@ fn what_a_request_says_of_the_draws_is_what_they_are_made_with() {
     let kept = tokens(&provider, &with(dry(Some(vec![])), 0.0));
     assert!(!repeats(&kept), "{kept:?}");
 }
+
+#[test]
+fn no_setting_of_the_draws_makes_the_backend_fail() {
+    let provider = load(Serving::default()).expect("the model loads");
+    let all_of_it = (0..provider.dialect().tokenizer().vocab_size() as u32).map(|token| (token, -100.0));
+    let (least, most) = (f32::from_bits(1), f32::MAX);
+    let with = |edit: &dyn Fn(&mut CandleCompletionParams)| {
+        let mut params = CandleCompletionParams {
+            max_tokens: Some(12),
+            ignore_eos: true,
+            seed: Some(1),
+            ..Default::default()
+        };
+        edit(&mut params);
+        params
+    };
+    let everything: Vec<(u32, f32)> = all_of_it.collect();
+    let extremes = [
+        with(&|params| params.temperature = Some(least)),
+        with(&|params| params.temperature = Some(most)),
+        with(&|params| params.sampling.repetition_penalty = Some(0.01)),
+        with(&|params| params.sampling.repetition_penalty = Some(100.0)),
+        with(&|params| params.sampling.top_n_sigma = Some(least)),
+        with(&|params| params.sampling.top_n_sigma = Some(most)),
+        with(&|params| params.sampling.top_p = Some(0.0)),
+        with(&|params| params.sampling.typical_p = Some(0.0)),
+        with(&|params| params.sampling.min_p = Some(1.0)),
+        with(&|params| params.sampling.logit_bias = vec![(5, 100.0); 1_000]),
+        with(&|params| params.sampling.logit_bias = everything.clone()),
+        with(&|params| {
+            params.sampling.dry = Dry {
+                multiplier: Some(most),
+                base: Some(most),
+                allowed_length: Some(0),
+                ..Dry::default()
+            };
+        }),
+        with(&|params| {
+            params.sampling.xtc.probability = Some(1.0);
+            params.sampling.xtc.threshold = Some(0.0);
+        }),
+    ];
+    for params in &extremes {
+        // An error is the caller's own, or there is none.
+        for item in provider
+            .prompt(CandlePrompt::raw("Once upon a time"), params)
+            .blocking_iter()
+        {
+            if let Err(error) = item {
+                assert!(!error.is_backend_failure(), "{:?}: {error:?}", params.sampling);
+            }
+        }
+    }
+    let refused = with(&|params| params.sampling.repetition_penalty = Some(least));
+    let refused = provider
+        .prompt(CandlePrompt::raw("Once"), &refused)
+        .blocking_iter()
+        .next();
+    let refused = refused
+        .expect("it ends")
+        .expect_err("it is out of range")
+        .to_string();
+    assert!(refused.starts_with("repetition_penalty is "), "{refused}");
+}

@@ -47,7 +47,7 @@ macro_rules! with_draws {
             #[schema(minimum = -2, maximum = 2)]
             presence_penalty: Option<f32>,
             /// Makes less probable what stands in the text already; 1 changes nothing. An extension.
-            #[schema(exclusive_minimum = 0)]
+            #[schema(minimum = 0.01, maximum = 100)]
             repetition_penalty: Option<f32>,
             /// Tokens that the three penalties look back on; -1 is all. An extension.
             #[schema(minimum = -1, maximum = 2147483647)]
