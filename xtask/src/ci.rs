@@ -11,7 +11,7 @@ type Step = (&'static str, fn() -> Result<()>);
 
 /// Runs every step and prints how long each took; stops at the first failure.
 pub(crate) fn run(full: bool) -> Result<()> {
-    let steps: [Step; 5] = [
+    let steps: [Step; 6] = [
         ("tidy", super::tidy::run),
         ("fmt", || cargo(&["fmt", "--all", "--check"], &[])),
         ("clippy", || {
@@ -29,6 +29,7 @@ pub(crate) fn run(full: bool) -> Result<()> {
             )
         }),
         ("test", || cargo(&["test", "--workspace", "--all-features"], &[])),
+        ("clients", super::clients::run),
         ("doc", || {
             let flags = [("RUSTDOCFLAGS", "-D warnings")];
             cargo(&["doc", "--workspace", "--all-features", "--no-deps"], &flags)
@@ -42,6 +43,7 @@ pub(crate) fn run(full: bool) -> Result<()> {
         timed("killed processes", super::full::killed)?;
         timed("fuzz", super::full::fuzz)?;
         timed("valgrind", super::full::valgrind)?;
+        timed("server under load", super::full::load)?;
         timed("demo model", || super::demo::examine(&[]))?;
         timed("demo model in other implementations", super::demo::compare)?;
         timed("demo model behind a server of llama.cpp", super::remote::compare)?;

@@ -92,6 +92,15 @@ pub(crate) fn fuzz() -> Result<()> {
     Ok(())
 }
 
+/// The server under two minutes of streams of which many are cut off.
+pub(crate) fn load() -> Result<()> {
+    let arguments = ["test", "--workspace", "--all-features", "--test", "load"];
+    cargo(
+        &[&arguments[..], &["--", "--ignored", "--nocapture"]].concat(),
+        &[],
+    )
+}
+
 /// The tests of `simd-sampling` at scalar under valgrind, with few random cases: each runs forty times slower.
 ///
 /// Skipped by name where valgrind is missing.

@@ -11,6 +11,7 @@
 mod acceptance;
 mod bench;
 mod ci;
+mod clients;
 mod demo;
 mod full;
 mod neon;
@@ -86,6 +87,9 @@ enum Task {
     },
     /// Compares the demo model with transformers and llama.cpp, which are installed from their registry.
     DemoPeers,
+    /// Runs OpenAI's and Anthropic's clients and schemathesis, which are installed from their registries, against
+    /// `wick serve`.
+    Clients,
     /// Compare the demo model with itself behind llama.cpp's Python server
     RemotePeers,
 }
@@ -146,6 +150,7 @@ fn main() -> ExitCode {
         Task::TrainDemo { options } => demo::train(&options),
         Task::EvalDemo { options } => demo::examine(&options),
         Task::DemoPeers => demo::compare(),
+        Task::Clients => clients::run(),
         Task::RemotePeers => remote::compare(),
     };
     match outcome {

@@ -290,6 +290,7 @@ impl From<GenerateError> for EngineError {
             GenerateError::InvalidConstraint { .. } | GenerateError::ConstraintFailed { .. } => {
                 BackendErrorKind::Request
             }
+            ref banned if banned.leaves_nothing() => BackendErrorKind::Request,
             GenerateError::Thread(_) | GenerateError::WorkerGone => BackendErrorKind::Unavailable,
             _ => BackendErrorKind::Internal,
         };

@@ -69,6 +69,7 @@ mod model;
 mod params;
 mod parser;
 mod prompt;
+mod sampling;
 mod tool;
 
 mod admission;
@@ -104,6 +105,7 @@ pub use params::CandleCompletionParams;
 pub use parser::{Events, OutputParser, PlainText};
 pub use prompt::CandlePrompt;
 pub use request::Request;
+pub use sampling::{Dry, Sampling, Xtc};
 pub use statistics::{EngineState, Statistics};
 pub use tool::{ToolCall, ToolChoice, ToolDefinition};
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::config::Deadlines;
 use crate::error::EngineError;
+use crate::sampling::Sampling;
 use crate::tool::{ToolChoice, ToolDefinition};
 
 /// Variables of a template that a request has fields for.
@@ -32,6 +33,8 @@ pub struct CandleCompletionParams {
     pub ignore_eos: bool,
     /// Divisor of the logits; finite and not negative. 0 always takes the most probable token.
     pub temperature: Option<f32>,
+    /// Cuts, penalties and biases of the draws.
+    pub sampling: Sampling,
     /// Seed of the draws; the same seed and prompt give the same answer. Absent: drawn afresh for each
     /// request and reported with [`CandleCompletionChunk::Complete`](crate::CandleCompletionChunk::Complete).
     pub seed: Option<u64>,
@@ -112,7 +115,10 @@ impl CandleCompletionParams {
                     expected: "a finite number, 0 or more",
                 })
             }
-            _ => self.validate_tools(),
+            _ => {
+                self.sampling.validate()?;
+                self.validate_tools()
+            }
         }
     }
 
@@ -199,6 +205,7 @@ impl CandleCompletionParams {
         if let Some(temperature) = self.temperature {
             sampling.params.temperature = temperature;
         }
+        self.sampling.apply(&mut sampling);
         if self.seed.is_some() {
             sampling.seed = self.seed;
         }

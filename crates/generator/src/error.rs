@@ -176,3 +176,11 @@ impl std::fmt::Display for TokenPlace {
         }
     }
 }
+
+impl GenerateError {
+    /// Whether a draw had nothing left to choose from, since the request bans what its constraint, or the vocabulary,
+    /// leaves. A model itself always leaves something.
+    pub fn leaves_nothing(&self) -> bool {
+        matches!(self, Self::Logits { source, .. } if matches!(**source, LogitsError::AllMasked { .. }))
+    }
+}

@@ -27,6 +27,7 @@ use crate::family::Family;
 use crate::local::LocalProvider;
 use crate::progress::ProgressHub;
 use crate::qwen3_coder::QWEN3_CODER;
+use crate::serving::Serving;
 
 /// Name of the model, where one is asked for by name.
 pub const ID: &str = "demo";
@@ -59,5 +60,18 @@ pub fn checkpoint() -> Result<Checkpoint, ProviderError> {
 ///
 /// [`ProviderError::Generator`], [`ProviderError::Engine`] where no worker can be started.
 pub fn load(options: LoadOptions, progress: &ProgressHub) -> Result<LocalProvider, ProviderError> {
-    LocalProvider::load_opened(checkpoint, &DEMO, options, progress)
+    load_serving(options, Serving::default(), progress)
+}
+
+/// [`load`] with chosen limits.
+///
+/// # Errors
+///
+/// As [`load`], and [`ProviderError::Engine`] for a context that is out of range.
+pub fn load_serving(
+    options: LoadOptions,
+    serving: Serving,
+    progress: &ProgressHub,
+) -> Result<LocalProvider, ProviderError> {
+    LocalProvider::load_opened(checkpoint, &DEMO, options, serving, progress)
 }

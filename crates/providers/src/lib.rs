@@ -36,6 +36,7 @@ pub mod local;
 pub mod output;
 pub mod progress;
 mod sampling;
+mod serving;
 pub mod template;
 
 pub mod kimi_k2;
@@ -60,6 +61,7 @@ pub use qwen3::Qwen3Provider;
 pub use qwen3_coder::Qwen3CoderProvider;
 #[cfg(feature = "remote")]
 pub use remote::{RemoteConfig, RemoteProvider};
+pub use serving::Serving;
 pub use template::ChatTemplate;
 
 /// What a provider's prompt gives: chunks, and one end.

@@ -26,6 +26,7 @@ use crate::family::{Family, PLAIN};
 use crate::output::OutputFormat;
 use crate::progress::{ProgressEvent, ProgressHub};
 use crate::sampling;
+use crate::serving::Serving;
 use crate::template::ChatTemplate;
 
 /// A model on disk, loaded and ready to answer; clones are handles to the same model.
@@ -45,6 +46,8 @@ struct Loaded {
     special: SpecialTokens,
     /// `None` where it makes none.
     vectors: Option<Vectors>,
+    /// Tokens that prompt and answer may have together.
+    context: usize,
 }
 
 impl std::fmt::Debug for LocalProvider {
@@ -95,12 +98,28 @@ impl LocalProvider {
         options: LoadOptions,
         progress: &ProgressHub,
     ) -> Result<Self, ProviderError> {
+        Self::load_serving(path, family, options, Serving::default(), progress)
+    }
+
+    /// [`Self::load_family`] with chosen limits: for a model that serves many callers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load_family`], and [`ProviderError::Engine`] for a context of fewer than 2 tokens or more than the model
+    /// can hold.
+    pub fn load_serving(
+        path: impl AsRef<Path>,
+        family: &'static Family,
+        options: LoadOptions,
+        serving: Serving,
+        progress: &ProgressHub,
+    ) -> Result<Self, ProviderError> {
         let path = path.as_ref();
         progress.send(&ProgressEvent::Resolve {
             path: path.to_owned(),
         });
         let open = || Checkpoint::open(path).map_err(ProviderError::File);
-        Self::load_opened(open, family, options, progress)
+        Self::load_opened(open, family, options, serving, progress)
     }
 
     /// [`Self::load_family`] for a model that has been opened.
@@ -114,7 +133,7 @@ impl LocalProvider {
         options: LoadOptions,
         progress: &ProgressHub,
     ) -> Result<Self, ProviderError> {
-        Self::load_opened(|| Ok(checkpoint), family, options, progress)
+        Self::load_opened(|| Ok(checkpoint), family, options, Serving::default(), progress)
     }
 
     /// Loads what `open` gives, and tells `progress` how it ended.
@@ -122,10 +141,12 @@ impl LocalProvider {
         open: impl FnOnce() -> Result<Checkpoint, ProviderError>,
         family: &'static Family,
         options: LoadOptions,
+        serving: Serving,
         progress: &ProgressHub,
     ) -> Result<Self, ProviderError> {
         let started = Instant::now();
-        let provider = open().and_then(|checkpoint| Self::load_model(&checkpoint, family, options, progress));
+        let provider =
+            open().and_then(|checkpoint| Self::load_model(&checkpoint, family, options, serving, progress));
         progress.send(&match &provider {
             Ok(_) => ProgressEvent::Ready {
                 elapsed: started.elapsed(),
@@ -141,6 +162,7 @@ impl LocalProvider {
         checkpoint: &Checkpoint,
         family: &'static Family,
         options: LoadOptions,
+        serving: Serving,
         progress: &ProgressHub,
     ) -> Result<Self, ProviderError> {
         let path = checkpoint.path();
@@ -162,6 +184,7 @@ impl LocalProvider {
             });
         })
         .map_err(failed)?;
+        let context = context(serving.context, model.capabilities().context)?;
         let hidden = model.capabilities().hidden;
         let vectors = Vectors::of(checkpoint, dialect.tokenizer()).filter(|_| hidden);
         let name = name_of(checkpoint);
@@ -169,8 +192,13 @@ impl LocalProvider {
             eos: dialect.ends(checkpoint).map_err(failed)?,
         };
         let sampling = sampling::defaults(checkpoint, family).map_err(failed)?;
-        let generator = TextGenerator::new(model, dialect.tokenizer().clone(), options.device, sampling)?;
-        let engine = Engine::new(EngineConfig::named(name.clone()))?;
+        let tokenizer = dialect.tokenizer().clone();
+        let generator =
+            TextGenerator::with_limits(model, tokenizer, options.device, sampling, serving.limits)?;
+        let engine = Engine::new(EngineConfig {
+            name: name.clone(),
+            ..serving.engine
+        })?;
         let path = path.to_owned();
         Ok(Self {
             loaded: Arc::new(Loaded {
@@ -181,6 +209,7 @@ impl LocalProvider {
                 engine,
                 special,
                 vectors,
+                context,
             }),
         })
     }
@@ -312,7 +341,7 @@ impl CandleCompletionModel for LocalProvider {
     }
 
     fn context_length(&self) -> usize {
-        self.loaded.generator.capabilities().context
+        self.loaded.context
     }
 
     fn count_tokens(&self, prompt: &CandlePrompt) -> Result<usize, EngineError> {
@@ -374,6 +403,18 @@ impl CandleCompletionModel for LocalProvider {
             })
         })
         .boxed()
+    }
+}
+
+/// The context that is asked for, which the model has to be able to hold.
+fn context(asked: Option<usize>, most: usize) -> Result<usize, EngineError> {
+    match asked {
+        Some(tokens) if !(2..=most).contains(&tokens) => Err(EngineError::InvalidConfig {
+            field: "context",
+            value: format!("{tokens} where the model holds {most}"),
+            expected: "at least 2 and no more than the model holds",
+        }),
+        asked => Ok(asked.unwrap_or(most)),
     }
 }
 

@@ -59,6 +59,7 @@ mod attempts;
 mod http;
 mod catalogue;
 mod request;
+mod sampling;
 mod constraint;
 mod streaming;
 mod sse;

@@ -6,6 +6,7 @@ mod precision;
 mod threads;
 mod generation;
 mod run;
+mod serve;
 mod examination;
 mod cache;
 mod memory;
@@ -32,6 +33,7 @@ pub(crate) use memory::{
 pub(crate) use model::{KEY, KeySource, ModelArguments, family};
 pub(crate) use precision::{Cache, Computing};
 pub(crate) use run::RunArguments;
+pub(crate) use serve::ServeArguments;
 pub(crate) use threads::{MOST_THREADS, ThreadArguments, threads};
 
 use crate::settings::Settings;
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Run(Box<RunArguments>),
     /// Hold a conversation
     Chat(Box<ChatArguments>),
+    /// Answer over HTTP, as OpenAI's and Anthropic's servers do
+    Serve(Box<ServeArguments>),
     /// Describe a model
     Inspect(InspectArguments),
     /// Show the tokens of a text

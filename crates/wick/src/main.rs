@@ -24,6 +24,7 @@ mod output;
 mod pulling;
 mod run;
 mod schema;
+mod serve;
 mod source;
 mod threads;
 mod tokenize;
@@ -59,6 +60,13 @@ fn work(program: Program) -> anyhow::Result<ExitCode> {
             arguments.settle(&mut configuration.read()?)?;
             match arguments.threads.bound()? {
                 Bounded::Here => chat::chat(&arguments),
+                Bounded::Elsewhere(code) => Ok(code),
+            }
+        }
+        Command::Serve(mut arguments) => {
+            arguments.settle(&mut configuration.read()?)?;
+            match arguments.threads.bound()? {
+                Bounded::Here => serve::serve(&arguments),
                 Bounded::Elsewhere(code) => Ok(code),
             }
         }

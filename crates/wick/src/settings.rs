@@ -18,7 +18,7 @@ use serde_json::Value;
 use file::File;
 pub(crate) use key::KEYS;
 use place::configuration;
-pub(crate) use place::{history, memory};
+pub(crate) use place::{conversations, history, memory};
 pub(crate) use secret::key_of_file;
 pub(crate) use value::{ModelName, Setting};
 
@@ -274,7 +274,7 @@ pub(crate) enum SettingsError {
     /// A secret in the file.
     #[error(
         "{}:{line}: {key} is a secret, which does not stand in a configuration; put it into WICK_API_KEY, or into a file \
-         that api_key_file names",
+         that remote_key_file names",
         path.display()
     )]
     Secret { path: PathBuf, line: usize, key: String },

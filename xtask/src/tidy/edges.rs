@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 /// The crates, lowest first, as `docs/architecture.md` lists them from the top.
-const ORDER: [&str; 9] = [
+const ORDER: [&str; 10] = [
     "simd",
     "simd-sampling",
     "simd-matmul",
@@ -14,6 +14,7 @@ const ORDER: [&str; 9] = [
     "engine",
     "providers",
     "chat",
+    "server",
     "wick",
 ];
 

@@ -1,12 +1,16 @@
 //! From what a caller asks to what the generator is given: the prompt rendered, the parser chosen, every field placed.
 
-use engine::{CandleCompletionModel as _, CandleCompletionParams, CandlePrompt, EngineError, Request};
+use engine::{CandleCompletionModel as _, CandleCompletionParams, CandlePrompt, Dry, EngineError, Request};
 use generator::{Basis, CheckedRequest, GenerateRequest, LogprobsConfig, PromptInput, SpecialTokens};
+use models::Special;
 
 use super::LocalProvider;
+use crate::error::ProviderError;
 
 /// Tokens guessed at once where a request does not say.
 const DRAFT: usize = 16;
+/// Tokens of an answer where a request does not say.
+const MAX_TOKENS: u32 = 1_000;
 
 impl LocalProvider {
     /// Everything about a request that can be known to be wrong before the model works on it.
@@ -34,8 +38,13 @@ impl LocalProvider {
             }
             None => (self.encode(prompt)?, params.constraint.clone()),
         };
-        let request = request.with_prompt_tokens(ids.len(), self.context_length())?;
-        let sampling = params.sampling(self.loaded.generator.sampling());
+        let context = self.context_length();
+        let request = request.with_prompt_tokens(ids.len(), context)?;
+        let mut sampling = params.sampling(self.loaded.generator.sampling());
+        if sampling.params.dry.multiplier > 0.0 {
+            sampling.params.dry.breakers = self.breakers(&params.sampling.dry)?;
+        }
+        let room = u32::try_from(context.saturating_sub(ids.len())).unwrap_or(u32::MAX);
         let special = if params.ignore_eos {
             SpecialTokens::default()
         } else {
@@ -43,7 +52,7 @@ impl LocalProvider {
         };
         let generation = GenerateRequest {
             prompt: PromptInput::Tokens(ids),
-            max_tokens: params.max_tokens,
+            max_tokens: Some(params.max_tokens.unwrap_or(MAX_TOKENS).min(room)),
             min_tokens: params.min_tokens.unwrap_or(0),
             special,
             stop: params.stop.clone(),
@@ -63,5 +72,19 @@ impl LocalProvider {
             deadline: None,
         };
         Ok((request, self.loaded.generator.check(generation)?))
+    }
+    /// The tokens of the texts that no repeated sequence reaches across.
+    fn breakers(&self, dry: &Dry) -> Result<Vec<Vec<u32>>, EngineError> {
+        let tokenizer = self.dialect().tokenizer();
+        let encode = |text: &str| {
+            tokenizer
+                .encode(text, Special::Literal)
+                .map_err(ProviderError::Encode)
+        };
+        let tokens: Result<_, ProviderError> = match &dry.breakers {
+            Some(texts) => texts.iter().map(|text| encode(text)).collect(),
+            None => Dry::BREAKERS.into_iter().map(encode).collect(),
+        };
+        Ok(tokens?)
     }
 }

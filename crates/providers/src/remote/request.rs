@@ -7,6 +7,7 @@ use serde_json::{Map, Number, Value, json};
 
 use super::constraint;
 use super::dialect::Dialect;
+use super::sampling;
 
 /// Tokens of an answer where the request does not say.
 const MAX_TOKENS: u32 = 1_000;
@@ -65,6 +66,7 @@ pub(crate) fn build(
     if let Some(seed) = params.seed {
         put("seed", checked_seed(seed, dialect)?.into());
     }
+    sampling::put(&params.sampling, dialect, &mut body)?;
     limits(params, dialect, &mut body)?;
     logprobs(params, path, dialect, &mut body)?;
     template(params, dialect, &mut body)?;
@@ -76,7 +78,7 @@ pub(crate) fn build(
 }
 
 /// The shortest decimal number that is this `f32`; the `f64` next to it would be written with its error.
-fn written(value: f32) -> Value {
+pub(super) fn written(value: f32) -> Value {
     let shortest = value.to_string().parse().ok().and_then(Number::from_f64);
     shortest.map_or(Value::Null, Value::Number)
 }

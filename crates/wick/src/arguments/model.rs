@@ -51,12 +51,12 @@ pub(crate) struct ModelArguments {
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     model: Option<ModelName>,
     /// Ask the OpenAI-compatible server at this address, which --model then names a model of; several times for replicas, and
-    /// empty for none. The key, if it wants one, stands in WICK_API_KEY or in the file of --api-key-file
+    /// empty for none. The key, if it wants one, stands in WICK_API_KEY or in the file of --remote-key-file
     #[arg(long, value_name = "URL", conflicts_with_all = ["provider", "cache", "compute"])]
     remote: Option<Vec<String>>,
     /// A file with the server's key in it, which only its owner may read
     #[arg(long, value_name = "FILE")]
-    api_key_file: Option<PathBuf>,
+    remote_key_file: Option<PathBuf>,
     /// Whether that file was named by the command line, and so counts more than the variable.
     #[arg(skip)]
     key_by_flag: bool,
@@ -92,20 +92,20 @@ impl ModelArguments {
             ("--cache", self.cache.is_some()),
             ("--compute", self.compute.is_some()),
         ];
-        self.key_by_flag = self.api_key_file.is_some();
+        self.key_by_flag = self.remote_key_file.is_some();
         let mut origin = settings.fill("remote", &mut self.remote)?;
         if !self.is_remote() {
             origin = Origin::Default;
         }
         settings.fill_from(&origin, "model", &mut self.model)?;
-        settings.fill("api_key_file", &mut self.api_key_file)?;
+        settings.fill("remote_key_file", &mut self.remote_key_file)?;
         self.offline.settle(settings)?;
         settings.fill("provider", &mut self.provider)?;
         settings.fill("cache", &mut self.cache)?;
         settings.fill("compute", &mut self.compute)?;
         if !self.is_remote() {
             if self.key_by_flag {
-                return Err(Usage("--api-key-file is of no use without --remote".to_owned()).into());
+                return Err(Usage("--remote-key-file is of no use without --remote".to_owned()).into());
             }
             return Ok(());
         }
@@ -142,7 +142,7 @@ impl ModelArguments {
     /// Where the server's key comes from, if there is one.
     pub(crate) fn key(&self) -> Option<KeySource> {
         let variable = std::env::var_os(KEY).is_some_and(|key| !key.is_empty());
-        match &self.api_key_file {
+        match &self.remote_key_file {
             Some(path) if self.key_by_flag || !variable => Some(KeySource::File(path.clone())),
             _ => variable.then_some(KeySource::Variable),
         }
@@ -214,8 +214,8 @@ impl ModelArguments {
             "that needs the model itself, not a server; leave --remote out"
         );
         anyhow::ensure!(
-            self.api_key_file.is_none() || !self.key_by_flag,
-            "that asks no server; leave --api-key-file out"
+            self.remote_key_file.is_none() || !self.key_by_flag,
+            "that asks no server; leave --remote-key-file out"
         );
         let path = self.model.as_ref().map(|ModelName(path)| path.as_path());
         Source::of(path, self.offline.said())

@@ -43,7 +43,7 @@ impl Key {
 pub(crate) const KEYS: [Key; 21] = [
     Key::of::<ModelName>("model", "the demo model"),
     Key::of::<Vec<String>>("remote", "none"),
-    Key::of::<PathBuf>("api_key_file", "none"),
+    Key::of::<PathBuf>("remote_key_file", "none"),
     Key::of::<bool>("offline", "false"),
     Key::of::<&'static Family>("provider", "none"),
     Key::of::<Cache>("cache", "f16, or f32 where the forward pass is exact"),

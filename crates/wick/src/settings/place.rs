@@ -14,6 +14,11 @@ pub(crate) fn memory() -> Option<PathBuf> {
     Some(folder("XDG_DATA_HOME", ".local/share")?.join("wick/memory.db"))
 }
 
+/// The folder of a server's conversations, unless another is named; none where the system tells of no home.
+pub(crate) fn conversations() -> Option<PathBuf> {
+    Some(folder("XDG_DATA_HOME", ".local/share")?.join("wick/conversations"))
+}
+
 /// The lines that were typed; none where the system tells of no home.
 pub(crate) fn history() -> Option<PathBuf> {
     Some(folder("XDG_STATE_HOME", ".local/state")?.join("wick/history"))

@@ -211,7 +211,7 @@ fn the_example_of_the_documentation_is_right() {
     let cluster = shown(&config, &["--profile", "cluster"], &[]);
     assert_eq!(cluster["settings"]["remote"]["value"][1], "http://node2:8000");
     assert_eq!(
-        cluster["settings"]["api_key_file"]["value"],
+        cluster["settings"]["remote_key_file"]["value"],
         argument(&files.path("key"))
     );
 }
@@ -389,7 +389,7 @@ fn a_key_is_read_only_from_a_file_of_its_owner_alone_and_never_shown() {
     let files = Files::new();
     let server = polite();
     let key = files.bytes("key", b"sk-hidden\n");
-    let config = file(&files, "api_key_file = \"key\"\n");
+    let config = file(&files, "remote_key_file = \"key\"\n");
     let asking = ["run", "--prompt", "Hi", "--remote", &server.address];
     let mode = |mode| {
         let permissions = std::fs::Permissions::from_mode(mode);
@@ -405,7 +405,7 @@ fn a_key_is_read_only_from_a_file_of_its_owner_alone_and_never_shown() {
     assert_eq!(with(&config, &asking, &[]).text(), "Good day.");
     let variable = [("WICK_API_KEY", "sk-said")];
     assert_eq!(with(&config, &asking, &variable).text(), "Good day.");
-    let named = [&asking[..], &["--api-key-file", argument(&key)]].concat();
+    let named = [&asking[..], &["--remote-key-file", argument(&key)]].concat();
     assert_eq!(with(&config, &named, &variable).text(), "Good day.");
     let keys: Vec<_> = server
         .asked()
@@ -447,7 +447,7 @@ fn what_reads_no_configuration_refuses_to_be_given_one() {
         &["man", "--config", "x"][..],
         &["completions", "bash", "--profile", "x"],
         &["config", "path", "--profile", "x"],
-        &["run", "--prompt", "x", "--api-key-file", "x"],
+        &["run", "--prompt", "x", "--remote-key-file", "x"],
     ] {
         let ended = run(program().args(arguments));
         assert_eq!(ended.status.code(), Some(2), "{ended:?}");

@@ -22,6 +22,7 @@ mod run;
 mod schema;
 #[cfg(unix)]
 mod screen;
+mod serve;
 #[cfg(unix)]
 mod terminal;
 #[cfg(unix)]

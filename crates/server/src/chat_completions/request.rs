@@ -1,0 +1,220 @@
+//! What a chat may ask for.
+//!
+//! **Every field is honoured, or refused by name, or listed as unused**, and only what cannot change the answer is unused.
+
+use engine::{CandleCompletionParams, CandlePrompt, ToolDefinition};
+use serde_json::{Map, Value};
+
+use crate::chat_completions::Message;
+use crate::draws::with_draws;
+use crate::error::{Failure, bounded};
+use crate::format::ResponseFormat;
+use crate::logprobs::Spelling;
+use crate::model::Model;
+use crate::shape::{NameOr, unused};
+use crate::tools::{self, ChoiceMode, NamedTool, Tool};
+
+/// The most probable tokens that may be asked for.
+const TOP: i64 = 20;
+
+with_draws! {
+    /// A chat that is to be answered.
+    pub(crate) struct ChatRequest {
+        /// The id of the model.
+        pub(crate) model: String,
+        /// The chat, oldest message first.
+        #[schema(min_items = 1)]
+        messages: Vec<Message>,
+        /// The same as `max_tokens`, by its later name.
+        #[schema(minimum = 1, maximum = 4294967295_i64)]
+        max_completion_tokens: Option<i64>,
+        /// What the model may call.
+        tools: Option<Vec<Tool>>,
+        /// Whether it calls them.
+        tool_choice: Option<NameOr<ChoiceMode, NamedTool>>,
+        /// Whether one answer may call several.
+        parallel_tool_calls: Option<bool>,
+        /// What the answer has to be.
+        response_format: Option<ResponseFormat>,
+        /// Whether log-probabilities of the tokens are told.
+        logprobs: Option<bool>,
+        /// Of how many most probable tokens in each place.
+        #[schema(minimum = 0, maximum = 20)]
+        top_logprobs: Option<i64>,
+        /// How much the model thinks, in the words of its chat template.
+        reasoning_effort: Option<String>,
+        /// Variables of the chat template, such as `enable_thinking`. An extension.
+        #[schema(value_type = Option<Object>)]
+        chat_template_kwargs: Option<Map<String, Value>>,
+        /// Of the kinds of answers there is text alone.
+        #[allow(dead_code, reason = "there is one kind")]
+        modalities: Option<Vec<Modality>>,
+        /// Nothing is stored.
+        #[schema(schema_with = never_schema)]
+        store: Option<bool>,
+        /// Not used.
+        #[schema(value_type = Option<Object>)]
+        metadata: Option<Map<String, Value>>,
+        /// Not used.
+        service_tier: Option<String>,
+        /// Not used: what begins alike is found by itself.
+        prompt_cache_key: Option<String>,
+        /// Not used.
+        prompt_cache_retention: Option<String>,
+        /// Not used.
+        safety_identifier: Option<String>,
+        /// Not used: guesses are made from the context.
+        #[schema(value_type = Option<Object>)]
+        prediction: Option<Map<String, Value>>,
+    }
+}
+
+/// A kind of answer.
+#[derive(Clone, Copy, Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Modality {
+    Text,
+}
+
+/// The description of a field that may only say no.
+pub(crate) fn never_schema() -> utoipa::openapi::schema::Schema {
+    use utoipa::openapi::schema::{Object, Schema, SchemaType, Type};
+    let mut schema = Object::with_type(SchemaType::from_iter([Type::Boolean, Type::Null]));
+    schema.enum_values = Some(vec![Value::Bool(false), Value::Null]);
+    Schema::Object(schema)
+}
+
+/// What a chat asks for.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) prompt: CandlePrompt,
+    pub(crate) params: CandleCompletionParams,
+    pub(crate) stream: bool,
+    pub(crate) include_usage: bool,
+    /// For the log-probabilities, where there will be some.
+    pub(crate) spelling: Option<Spelling>,
+    pub(crate) unused: Vec<&'static str>,
+}
+
+impl ChatRequest {
+    /// What it asks for.
+    ///
+    /// # Errors
+    ///
+    /// Status 400 with the field that cannot be followed.
+    pub(crate) fn asked(self, model: &Model) -> Result<Asked, Failure> {
+        let unused = self.unused();
+        let mut params = self.draws().params(model)?;
+        params.max_tokens = self.most_tokens(params.max_tokens)?;
+        let stream = self.stream.unwrap_or(false);
+        if self.stream_options.is_some() && !stream {
+            let message = "stream_options goes with stream alone";
+            return Err(Failure::field("stream_options", message));
+        }
+        if self.store == Some(true) {
+            return Err(Failure::unsupported(
+                "store",
+                "store is true, and nothing is stored here",
+            ));
+        }
+        params.logprobs = self.top()?;
+        let spelling = match params.logprobs {
+            Some(_) => {
+                let as_ids = self.return_tokens_as_token_ids.unwrap_or(false);
+                Some(Spelling::new(model.spelling("logprobs")?.clone(), as_ids))
+            }
+            None => None,
+        };
+        if let Some(constraint) = self
+            .response_format
+            .as_ref()
+            .map(ResponseFormat::constraint)
+            .transpose()?
+        {
+            if constraint.is_some() && params.constraint.is_some() {
+                let message = "structured_outputs and response_format both say what the answer has to be";
+                return Err(Failure::field("structured_outputs", message));
+            }
+            params.constraint = constraint.or(params.constraint);
+        }
+        params.tools = self
+            .tools
+            .into_iter()
+            .flatten()
+            .map(ToolDefinition::from)
+            .collect();
+        params.tool_choice = self.tool_choice.map(tools::choice).unwrap_or_default();
+        params.parallel_tool_calls = self.parallel_tool_calls.filter(|_| !params.tools.is_empty());
+        params.reasoning_effort = self.reasoning_effort;
+        params.template_variables = self.chat_template_kwargs.unwrap_or_default();
+        params.validate()?;
+        Ok(Asked {
+            prompt: CandlePrompt::Chat(messages(self.messages)?),
+            params,
+            stream,
+            include_usage: self
+                .stream_options
+                .and_then(|options| options.include_usage)
+                .unwrap_or(false),
+            spelling,
+            unused,
+        })
+    }
+
+    fn most_tokens(&self, older: Option<u32>) -> Result<Option<u32>, Failure> {
+        let field = "max_completion_tokens";
+        let later = bounded(field, self.max_completion_tokens, 1, i64::from(u32::MAX))?;
+        match (older, later) {
+            (Some(older), Some(later)) if older != later => Err(Failure::field(
+                field,
+                format!("{field} is {later} and max_tokens is {older}, expected one of them"),
+            )),
+            (older, later) => Ok(later.or(older)),
+        }
+    }
+
+    /// How many log-probabilities are told with each token.
+    fn top(&self) -> Result<Option<u32>, Failure> {
+        let top = bounded("top_logprobs", self.top_logprobs, 0, TOP)?;
+        match (self.logprobs.unwrap_or(false), top) {
+            (true, top) => Ok(Some(top.unwrap_or(0))),
+            (false, None) => Ok(None),
+            (false, Some(_)) => Err(Failure::field(
+                "top_logprobs",
+                "top_logprobs goes with logprobs alone, which is not true",
+            )),
+        }
+    }
+
+    fn unused(&self) -> Vec<&'static str> {
+        let obfuscation = self
+            .stream_options
+            .is_some_and(|options| options.include_obfuscation.is_some());
+        let thought = self
+            .messages
+            .iter()
+            .any(|message| message.reasoning_content.is_some());
+        let described = self
+            .response_format
+            .as_ref()
+            .is_some_and(ResponseFormat::is_described);
+        unused([
+            ("user", self.user.is_some()),
+            ("metadata", self.metadata.is_some()),
+            ("service_tier", self.service_tier.is_some()),
+            ("prompt_cache_key", self.prompt_cache_key.is_some()),
+            ("prompt_cache_retention", self.prompt_cache_retention.is_some()),
+            ("safety_identifier", self.safety_identifier.is_some()),
+            ("prediction", self.prediction.is_some()),
+            ("stream_options.include_obfuscation", obfuscation),
+            ("messages.reasoning_content", thought),
+            ("response_format.json_schema.description", described),
+        ])
+    }
+}
+
+/// The messages of a chat as the engine takes them.
+pub(crate) fn messages(messages: Vec<Message>) -> Result<Vec<engine::Message>, Failure> {
+    let read = messages.into_iter().enumerate();
+    read.map(|(index, message)| message.read(index)).collect()
+}

@@ -1,0 +1,150 @@
+//! The model that is served: any provider, and what is known of it beyond that.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use engine::{
+    CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams, CandlePrompt, Engine, EngineError,
+};
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use models::Tokenizer;
+use providers::{Dialect, LocalProvider};
+
+use crate::error::Failure;
+
+/// The pieces of an answer; the last is its end or an error.
+pub(crate) type Chunks = BoxStream<'static, Result<CandleCompletionChunk, EngineError>>;
+
+/// A model under the id by which it is asked for.
+pub struct Model {
+    id: String,
+    provider: Arc<dyn CandleCompletionModel>,
+    engine: Option<Engine>,
+    local: Option<LocalProvider>,
+    created: u64,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Model {
+    /// Any provider. Its tokens cannot be spelled, so that what names them is refused: log-probabilities, `/tokenize` and
+    /// the like.
+    pub fn new(id: impl Into<String>, provider: Arc<dyn CandleCompletionModel>) -> Self {
+        Self {
+            id: id.into(),
+            provider,
+            engine: None,
+            local: None,
+            created: now(),
+        }
+    }
+
+    /// A model on this machine, of which everything is known.
+    pub fn local(id: impl Into<String>, provider: LocalProvider) -> Self {
+        Self {
+            engine: Some(provider.engine().clone()),
+            local: Some(provider.clone()),
+            ..Self::new(id, Arc::new(provider))
+        }
+    }
+
+    /// The same with the engine that the provider's requests pass through: it drains when the server ends.
+    #[must_use]
+    pub fn with_engine(self, engine: Engine) -> Self {
+        Self {
+            engine: Some(engine),
+            ..self
+        }
+    }
+
+    /// By which it is asked for.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn provider(&self) -> &dyn CandleCompletionModel {
+        &*self.provider
+    }
+
+    pub(crate) fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
+    }
+
+    /// How the model is talked to, where that is known.
+    pub(crate) fn dialect(&self) -> Option<&Dialect> {
+        self.local.as_ref().map(LocalProvider::dialect)
+    }
+
+    pub(crate) fn tokenizer(&self) -> Option<&Tokenizer> {
+        self.dialect().map(Dialect::tokenizer)
+    }
+
+    /// When it became ready, in seconds since 1970.
+    pub(crate) fn created(&self) -> u64 {
+        self.created
+    }
+
+    /// Refuses the name of another model.
+    pub(crate) fn check_name(&self, name: &str) -> Result<(), Failure> {
+        if name == self.id {
+            return Ok(());
+        }
+        let message = format!(
+            "there is no model {name:?}; the one that is served is {:?}",
+            self.id
+        );
+        let failure = Failure::field("model", message).coded("model_not_found");
+        Err(Failure {
+            status: axum::http::StatusCode::NOT_FOUND,
+            ..failure
+        })
+    }
+
+    /// Refuses what takes the tokens' texts, where they are not known.
+    pub(crate) fn spelling(&self, param: &str) -> Result<&Tokenizer, Failure> {
+        self.tokenizer().ok_or_else(|| {
+            Failure::unsupported(param, "the tokens of this model are not known to this server")
+        })
+    }
+
+    /// Begins a completion. Rendering and encoding happen on a thread that may block.
+    ///
+    /// * `patience`: for how long the first piece is waited for. A failure until then is an error here, one after it is the
+    ///   last item of the stream.
+    ///
+    /// **Cancellation:** dropping the future, or what it gave, cancels the request.
+    pub(crate) async fn complete(
+        self: &Arc<Self>,
+        prompt: CandlePrompt,
+        params: CandleCompletionParams,
+        patience: Option<Duration>,
+    ) -> Result<Chunks, Failure> {
+        let model = Arc::clone(self);
+        let begun = tokio::task::spawn_blocking(move || model.provider.prompt(prompt, &params));
+        let mut chunks = begun.await.map_err(|_| Failure::internal())?;
+        let first = match patience {
+            None => chunks.next().await,
+            Some(patience) => match tokio::time::timeout(patience, chunks.next()).await {
+                Ok(first) => first,
+                Err(_) => return Ok(chunks.boxed()),
+            },
+        };
+        match first {
+            Some(Err(error)) => Err(error.into()),
+            first => Ok(stream::iter(first).chain(chunks).boxed()),
+        }
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}

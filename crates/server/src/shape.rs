@@ -1,0 +1,155 @@
+//! Shapes of JSON that several interfaces share: a text or a list, a name or an object.
+//!
+//! They are read without a look ahead, so that what is wrong within them keeps its path.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, Object, Schema, SchemaType, Type};
+
+use crate::error::Failure;
+
+/// One text, or a list.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(untagged, remote = "Self")]
+#[allow(
+    dead_code,
+    reason = "what is derived describes it; it is read by hand, with the paths of its faults"
+)]
+pub(crate) enum OneOrMany<T> {
+    /// One text.
+    One(String),
+    /// A list.
+    Many(Vec<T>),
+}
+
+impl OneOrMany<String> {
+    /// All of the texts.
+    pub(crate) fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text],
+            Self::Many(texts) => texts,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = OneOrMany<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an array")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(OneOrMany::One(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(OneOrMany::Many)
+            }
+        }
+        deserializer.deserialize_any(Reader(PhantomData))
+    }
+}
+
+/// A name, or an object that says more.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(untagged, remote = "Self")]
+#[allow(
+    dead_code,
+    reason = "what is derived describes it; it is read by hand, with the paths of its faults"
+)]
+pub(crate) enum NameOr<N, T> {
+    /// A name.
+    Name(N),
+    /// An object.
+    Full(T),
+}
+
+impl<'de, N: Deserialize<'de>, T: Deserialize<'de>> Deserialize<'de> for NameOr<N, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<N, T>(PhantomData<(N, T)>);
+        impl<'de, N: Deserialize<'de>, T: Deserialize<'de>> Visitor<'de> for Reader<N, T> {
+            type Value = NameOr<N, T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an object")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+                N::deserialize(serde::de::value::StrDeserializer::new(name)).map(NameOr::Name)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(NameOr::Full)
+            }
+        }
+        deserializer.deserialize_any(Reader(PhantomData))
+    }
+}
+
+/// Reads these types from objects alone: what is derived would take a list for their fields in order.
+macro_rules! only_objects {
+    ($($name:ident),+ $(,)?) => {$(
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Reader;
+                impl<'de> serde::de::Visitor<'de> for Reader {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<$name, A::Error> {
+                        $name::deserialize(serde::de::value::MapAccessDeserializer::new(map))
+                    }
+                }
+                deserializer.deserialize_map(Reader)
+            }
+        }
+    )+};
+}
+pub(crate) use only_objects;
+
+/// The description of a field that may stand there and hold nothing.
+pub(crate) fn null_schema() -> Schema {
+    Schema::Object(Object::with_type(SchemaType::Type(Type::Null)))
+}
+
+/// The description of a list that may stand there and hold nothing.
+pub(crate) fn empty_schema() -> Schema {
+    let list = ArrayBuilder::new().items(Object::new()).max_items(Some(0));
+    Schema::Array(
+        list.schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+            .build(),
+    )
+}
+
+/// The names of the fields that are there and change nothing.
+pub(crate) fn unused<const N: usize>(fields: [(&'static str, bool); N]) -> Vec<&'static str> {
+    fields
+        .into_iter()
+        .filter(|(_, is_there)| *is_there)
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// Refuses a setting that is only known in its default, which is `harmless`.
+pub(crate) fn only(field: &str, value: Option<&Value>, harmless: &Value) -> Result<(), Failure> {
+    match value {
+        Some(value) if value != harmless && !value.is_null() => Err(Failure::unsupported(
+            field,
+            format!("{field} is {value}, and only {harmless} is supported"),
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,165 @@
+//! What is refused, with its name, and what is accepted without use.
+
+use serde_json::{Value, json};
+use server::Settings;
+
+use crate::chats::CHAT;
+use crate::client::{JSON, ask, post};
+use crate::served;
+
+#[tokio::test]
+async fn every_fault_of_a_chat_is_named() {
+    let server = served::demo(Settings::default()).await;
+    let user = json!([{"role": "user", "content": "Hi"}]);
+    let cases: Vec<(Value, &str)> = vec![
+        (json!({"frobnicate": 1}), "frobnicate"),
+        (json!({"audio": {}}), "audio"),
+        (json!({"functions": []}), "functions"),
+        (json!({"temperature": -0.5}), "temperature"),
+        (json!({"temperature": "hot"}), "temperature"),
+        (json!({"top_p": 1.5}), "top_p"),
+        (json!({"top_k": -1}), "top_k"),
+        (json!({"min_p": -0.1}), "min_p"),
+        (json!({"max_tokens": 0}), "max_tokens"),
+        (json!({"max_tokens": -1}), "max_tokens"),
+        (
+            json!({"max_tokens": 3, "max_completion_tokens": 4}),
+            "max_completion_tokens",
+        ),
+        (json!({"min_tokens": 5, "max_tokens": 4}), "min_tokens"),
+        (json!({"n": 0}), "n"),
+        (json!({"n": 129}), "n"),
+        (json!({"seed": -1}), "seed"),
+        (json!({"stop": ""}), "stop"),
+        (json!({"stop": ["a", 1]}), "stop[1]"),
+        (json!({"frequency_penalty": 2.5}), "frequency_penalty"),
+        (json!({"repetition_penalty": 0}), "repetition_penalty"),
+        (json!({"dry_multiplier": -1}), "dry_multiplier"),
+        (json!({"dry_sequence_breakers": [""]}), "dry_sequence_breakers"),
+        (json!({"xtc_probability": 2}), "xtc_probability"),
+        (json!({"logit_bias": {"5": 101}}), "logit_bias"),
+        (json!({"logit_bias": {"99999999": 1}}), "logit_bias.99999999"),
+        (json!({"top_logprobs": 3}), "top_logprobs"),
+        (json!({"logprobs": true, "top_logprobs": 21}), "top_logprobs"),
+        (
+            json!({"stream_options": {"include_usage": true}}),
+            "stream_options",
+        ),
+        (json!({"store": true}), "store"),
+        (
+            json!({"response_format": {"type": "xml"}}),
+            "response_format.type",
+        ),
+        (
+            json!({"response_format": {"type": "json_schema"}}),
+            "response_format.json_schema.schema",
+        ),
+        (json!({"structured_outputs": {}}), "structured_outputs"),
+        (
+            json!({"tools": [{"type": "custom", "function": {"name": "a"}}]}),
+            "tools[0].type",
+        ),
+        (
+            json!({"tools": [{"type": "function", "function": {"name": "a b"}}]}),
+            "tools",
+        ),
+        (json!({"tool_choice": "required"}), "tool_choice"),
+        (json!({"tool_choice": "maybe"}), "tool_choice"),
+        (json!({"reasoning_effort": "low"}), "reasoning_effort"),
+        (
+            json!({"chat_template_kwargs": {"x": 1}}),
+            "chat_template_kwargs.x",
+        ),
+        (json!({"messages": []}), "messages"),
+        (
+            json!({"messages": [{"role": "narrator", "content": "x"}]}),
+            "messages[0].role",
+        ),
+        (json!({"messages": [{"role": "user"}]}), "messages[0].content"),
+        (
+            json!({"messages": [{"role": "user", "content": "x", "name": "Bo"}]}),
+            "messages[0].name",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}),
+            "messages[0].content[0].type",
+        ),
+        (
+            json!({"messages": [{"role": "tool", "content": "x"}]}),
+            "messages[0]",
+        ),
+    ];
+    for (more, param) in cases {
+        let mut body = json!({"model": "demo", "messages": user, "max_tokens": 4});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        let reply = post(server.address, CHAT, &body).await;
+        assert_eq!(reply.status, 400, "{more}: {reply:?}");
+        let error = &reply.json()["error"];
+        assert_eq!(error["type"], "invalid_request_error");
+        assert_eq!(error["param"], param, "{more}: {error}");
+        assert!(!error["message"].as_str().unwrap_or_default().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn another_model_is_none() {
+    let server = served::demo(Settings::default()).await;
+    let body = json!({"model": "gpt", "messages": [{"role": "user", "content": "Hi"}]});
+    let reply = post(server.address, CHAT, &body).await;
+    assert_eq!(reply.status, 404);
+    assert_eq!(reply.json()["error"]["code"], "model_not_found");
+}
+
+#[tokio::test]
+async fn a_prompt_that_is_too_long_is_refused_with_both_counts() {
+    let server = served::demo(Settings::default()).await;
+    let body = json!({"model": "demo", "messages": [{"role": "user", "content": "word ".repeat(5_000)}]});
+    let reply = post(server.address, CHAT, &body).await;
+    assert_eq!(reply.status, 400);
+    let error = &reply.json()["error"];
+    assert_eq!(error["code"], "context_length_exceeded");
+    let context = served::demo_model().text_generator().capabilities().context;
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(message.contains(&format!("a context of {context}")), "{message}");
+}
+
+#[tokio::test]
+async fn what_changes_nothing_is_accepted_and_listed() {
+    let server = served::demo(Settings::default()).await;
+    let body = json!({"model": "demo", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4,
+        "user": "me", "metadata": {"a": "b"}, "store": false, "service_tier": "auto", "modalities": ["text"]});
+    let reply = post(server.address, CHAT, &body).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert_eq!(
+        reply.header("x-unused-fields"),
+        Some("user, metadata, service_tier")
+    );
+}
+
+#[tokio::test]
+async fn addresses_and_ways_that_there_are_none_of_are_refused_in_json() {
+    let server = served::demo(Settings::default()).await;
+    for (method, path, status) in [
+        ("GET", "/v1/nothing", 404),
+        ("GET", CHAT, 405),
+        ("DELETE", "/v1/models", 405),
+        ("PATCH", "/health", 405),
+    ] {
+        let reply = ask(server.address, method, path, &[], "").await;
+        assert_eq!(reply.status, status, "{method} {path}");
+        assert!(reply.json()["error"]["message"].is_string());
+    }
+    let reply = ask(
+        server.address,
+        "POST",
+        CHAT,
+        &[("Content-Type", "text/plain")],
+        "{}",
+    )
+    .await;
+    assert_eq!(reply.status, 415);
+    let reply = ask(server.address, "POST", CHAT, &[JSON], "{").await;
+    assert_eq!(reply.status, 400);
+}
