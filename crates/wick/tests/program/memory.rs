@@ -70,7 +70,7 @@ fn what_shares_words_is_found_with_its_place() {
     assert_eq!(found.len(), 2, "{found:?}");
     let turn = found.iter().find(|line| line["kind"] == "turn").expect("a turn");
     assert_eq!((&turn["conversation"], &turn["turn"]), (&json!(1), &json!(0)));
-    assert_eq!(turn["text"], "where does the fox sleep\nin its den");
+    assert_eq!(turn["text"], "User: where does the fox sleep\nAnswer: in its den");
     let page = memory(&file, &["search", "den"]).text();
     assert!(page.starts_with("conversation 1, turn 0 "), "{page}");
     assert_eq!(
