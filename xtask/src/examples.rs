@@ -62,10 +62,11 @@ pub(crate) fn run() -> Result<()> {
         .parent()
         .context("this program lies in no folder")?
         .join("examples");
-    let temporary = tempfile::tempdir().context("no folder for temporary files")?;
+    let temporary = root().join("target/examples");
+    std::fs::create_dir_all(&temporary).with_context(|| temporary.display().to_string())?;
     for (package, name, expected) in EXAMPLES {
         let output = Command::new(folder.join(name))
-            .env("TMPDIR", temporary.path())
+            .env("TMPDIR", &temporary)
             .output()
             .with_context(|| format!("cannot start the example `{name}` of {package}"))?;
         let printed = String::from_utf8_lossy(&output.stdout);

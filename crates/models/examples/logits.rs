@@ -9,7 +9,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use models::{Device, GgufFile, Logits, Model as _, ModelFactory, Rows, SequenceStep, Tokenizer};
+use models::{Device, GgufFile, Logits, ModelFactory, Rows, SequenceStep, Tokenizer};
 
 /// What is run where no file is named.
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../providers/assets/demo-q8_0.gguf");

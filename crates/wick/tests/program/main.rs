@@ -19,6 +19,7 @@ mod process;
 mod pulling;
 mod remote;
 mod run;
+mod sampling;
 mod schema;
 #[cfg(unix)]
 mod screen;
