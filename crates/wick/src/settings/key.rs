@@ -72,10 +72,7 @@ pub(crate) const KEYS: [Key; 38] = [
     Key::of::<Growth>("dry_base", "1.75"),
     Key::of::<u32>("dry_allowed_length", "2"),
     Key::of::<Window>("dry_window", "-1"),
-    Key::of::<Vec<String>>(
-        "dry_breakers",
-        "a line's end, a colon, a quotation mark and an asterisk",
-    ),
+    Key::of::<Vec<String>>("dry_breakers", "line end, colon, quote and asterisk"),
     Key::of::<Share>("xtc_probability", "0"),
     Key::of::<Share>("xtc_threshold", "0.1"),
     Key::of::<Vec<Bias>>("logit_bias", "none"),

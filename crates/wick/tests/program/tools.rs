@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::files::Files;
-use crate::process::{argument, wick};
+use crate::process::{argument, wick, wick_with_input};
 
 /// Runs the demo model; its line about itself is no part of the answer.
 #[track_caller]
@@ -35,6 +35,30 @@ fn a_call_is_a_line_of_json() {
     let record: Value = serde_json::from_str(&demo(&[&asked[..], &["--json"]].concat())).expect("an object");
     assert_eq!(record["tool_calls"], json!([call]));
     assert_eq!(record["finish_reason"], "tool_calls");
+}
+
+#[test]
+fn the_end_of_the_last_line_that_a_tool_prints_is_no_part_of_its_result() {
+    let files = Files::new();
+    let tools = json!([{
+        "name": "calculator", "description": "Computes an arithmetic expression.", "command": ["echo", "42"],
+        "parameters": {
+            "type": "object", "properties": {"expression": {"type": "string"}}, "required": ["expression"],
+        },
+    }]);
+    let tools = files.bytes("programs.json", tools.to_string().as_bytes());
+    let arguments = [
+        "chat",
+        "--temperature",
+        "0",
+        "--tools",
+        argument(&tools),
+        "--allow",
+        "calculator",
+    ];
+    let ended = wick_with_input(&arguments, b"What is 12 + 30?\n");
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(ended.stdout, b"12 plus 30 is 42.\n", "{ended:?}");
 }
 
 #[test]
