@@ -12,7 +12,7 @@ use super::ci::{cargo, root};
 /// An example: its crate, its name, and what stands among what it prints.
 type Example = (&'static str, &'static str, &'static [&'static str]);
 
-const EXAMPLES: [Example; 9] = [
+const EXAMPLES: [Example; 10] = [
     ("simd", "kernel", &["scalar: ", "used where nothing is said: "]),
     (
         "simd-sampling",
@@ -41,6 +41,11 @@ const EXAMPLES: [Example; 9] = [
         &["[demo, a context of ", "Pim", " tokens, the first after "],
     ),
     ("providers", "toy_family", &[]),
+    (
+        "chat",
+        "agent",
+        &["Hello Mira", "[get_weather {\"city\":\"Paris\"}]", " tokens]"],
+    ),
     (
         "chat",
         "assistant",

@@ -11,6 +11,8 @@ mod confirmation;
 mod demo;
 mod eval;
 mod files;
+#[cfg(all(unix, feature = "demo"))]
+mod guide;
 mod input;
 mod inspect;
 mod manual;
