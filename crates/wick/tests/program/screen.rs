@@ -282,10 +282,9 @@ impl Screen {
         self.say(line);
     }
 
-    /// Waits until the program has written so many bytes more.
+    /// Waits until the program has written so many bytes more than `before`.
     #[track_caller]
-    pub(crate) fn grows(&self, bytes: usize) {
-        let before = self.shown.state().bytes.len();
+    pub(crate) fn grows(&self, before: usize, bytes: usize) {
         self.wait("an answer", |state| state.bytes.len() >= before + bytes);
     }
 

@@ -189,6 +189,7 @@ fn killed(turns: usize) {
         screen.say("/load talk");
         screen.sees(&format!("\"talk\", {kept} turns"));
         screen.asks();
+        let before = screen.bytes().len();
         screen.say(&format!("turn {turn}"));
         let whole = match turn % 3 {
             0 => {
@@ -196,7 +197,8 @@ fn killed(turns: usize) {
                 true
             }
             1 => {
-                screen.grows(turn * 7);
+                // No more than an answer has.
+                screen.grows(before, turn * 7 % 250);
                 false
             }
             _ => false,
