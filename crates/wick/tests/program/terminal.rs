@@ -204,6 +204,14 @@ fn commands_are_completed() {
     screen.sees("> /help");
     screen.say("undo");
     screen.sees("take back the last message");
+    screen.asks();
+    screen.keys("/model de\t");
+    screen.sees("> /model demo");
+    screen.ctrl_c();
+    screen.asks();
+    screen.keys("/set top_n\t");
+    screen.sees("> /set top_n_sigma");
+    screen.ctrl_c();
     screen.leave();
 }
 
