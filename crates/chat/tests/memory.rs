@@ -2,7 +2,8 @@
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
-    reason = "a test fails by panicking"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and tells what it measured"
 )]
 
 use std::io::{BufRead as _, BufReader};

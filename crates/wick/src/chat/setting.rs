@@ -89,6 +89,9 @@ const SETTINGS: [Setting; 28] = [
 /// The variable of chat templates that says whether the model thinks.
 const THINKING: &str = "enable_thinking";
 
+/// Columns of a list.
+const WIDTH: usize = 78;
+
 /// Fewest tokens that a context can be bounded to.
 const LEAST_CONTEXT: usize = 16;
 
@@ -286,11 +289,25 @@ pub(super) fn shown(name: &str, role: &AgentRole, display: &Display) -> Result<S
     })
 }
 
-/// All settings, a line each.
+/// All settings, a line each; those of the draws that nothing was said of stand together.
 pub(super) fn list(role: &AgentRole, display: &Display) -> String {
+    let unsaid = |name: &str| draw::is_one(name) && draw::shown(name, &role.params.sampling).is_none();
     let line = |setting: &Setting| {
         let value = shown(setting.name, role, display).unwrap_or_default();
         format!("{:<20}{value:<14}({})\n", setting.name, setting.range)
     };
-    SETTINGS.iter().map(line).collect()
+    let said = SETTINGS.iter().filter(|setting| !unsaid(setting.name));
+    let mut text: String = said.map(line).collect();
+    let mut last = "default: ".to_owned();
+    for setting in SETTINGS.iter().filter(|setting| unsaid(setting.name)) {
+        if last.len() + setting.name.len() > WIDTH {
+            text += &format!("{}\n", last.trim_end());
+            last = " ".repeat("default: ".len());
+        }
+        last += &format!("{} ", setting.name);
+    }
+    if SETTINGS.iter().any(|setting| unsaid(setting.name)) {
+        text += &format!("{}\n", last.trim_end());
+    }
+    text
 }

@@ -139,7 +139,7 @@ fn run(program: &Program, arguments: &Map<String, Value>, cancellation: &Cancell
     let status = running.wait(limit, cancellation)?;
     let out = stdout.text();
     if status.success() {
-        // As a shell takes what a program prints: a model reads a line's end after a number as more of it.
+        // As a shell takes what a program prints.
         return Ok(out.trim_end_matches(['\r', '\n']).to_owned());
     }
     let said = stderr.text();

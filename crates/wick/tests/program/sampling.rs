@@ -166,7 +166,7 @@ fn a_chat_sets_them_and_tells_them() {
         "min_p is \"much\", expected 0 to 1, 0 for all or default",
         "penalty_window      -1 ",
         "top_k               1 ",
-        "repetition_penalty  default ",
+        "default: min_p typical_p top_n_sigma repetition_penalty",
     ] {
         assert!(ended.stderr.contains(said), "{said}: {}", ended.stderr);
     }

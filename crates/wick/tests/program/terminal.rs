@@ -207,12 +207,12 @@ fn commands_are_completed() {
     screen.asks();
     screen.keys("/model de\t");
     screen.sees("> /model demo");
-    screen.ctrl_c();
-    screen.asks();
+    screen.keys("\u{15}");
     screen.keys("/set top_n\t");
     screen.sees("> /set top_n_sigma");
-    screen.ctrl_c();
-    screen.leave();
+    screen.keys("\u{15}");
+    screen.say("/exit");
+    assert_eq!(screen.ends(), 0);
 }
 
 #[test]

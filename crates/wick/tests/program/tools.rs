@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::engine_server::{Server, chunk};
 use crate::files::Files;
 use crate::process::{argument, wick, wick_with_input};
 
@@ -40,25 +41,37 @@ fn a_call_is_a_line_of_json() {
 #[test]
 fn the_end_of_the_last_line_that_a_tool_prints_is_no_part_of_its_result() {
     let files = Files::new();
-    let tools = json!([{
-        "name": "calculator", "description": "Computes an arithmetic expression.", "command": ["echo", "42"],
-        "parameters": {
-            "type": "object", "properties": {"expression": {"type": "string"}}, "required": ["expression"],
-        },
-    }]);
+    let tools = json!([{"name": "answer", "command": ["echo", "42"]}]);
     let tools = files.bytes("programs.json", tools.to_string().as_bytes());
+    let server = Server::start(|asked, _, wire| {
+        wire.begin();
+        match asked.body["messages"]
+            .as_array()
+            .and_then(|messages| messages.last())
+        {
+            Some(last) if last["role"] == "tool" => {
+                wire.text(&format!("<{}>", last["content"].as_str().unwrap_or_default()));
+                wire.finish("stop");
+            }
+            _ => {
+                let call = json!({"index": 0, "id": "1", "type": "function",
+                    "function": {"name": "answer", "arguments": "{}"}});
+                wire.event(&chunk(&json!({"tool_calls": [call]}), None));
+                wire.finish("tool_calls");
+            }
+        }
+    });
     let arguments = [
         "chat",
-        "--temperature",
-        "0",
+        "--remote",
+        &server.address,
         "--tools",
         argument(&tools),
         "--allow",
-        "calculator",
+        "answer",
     ];
-    let ended = wick_with_input(&arguments, b"What is 12 + 30?\n");
-    assert!(ended.status.success(), "{ended:?}");
-    assert_eq!(ended.stdout, b"12 plus 30 is 42.\n", "{ended:?}");
+    let ended = wick_with_input(&arguments, b"Go\n");
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), "<42>\n", "{ended:?}");
 }
 
 #[test]
