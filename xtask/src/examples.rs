@@ -44,7 +44,11 @@ const EXAMPLES: [Example; 10] = [
     (
         "chat",
         "agent",
-        &["Hello Mira", "[get_weather {\"city\":\"Paris\"}]", " tokens]"],
+        &[
+            "Hello Mira.",
+            "[get_weather {\"city\":\"Paris\"}]",
+            "Paris has sunshine at 21 degrees.",
+        ],
     ),
     (
         "chat",

@@ -1,4 +1,4 @@
-//! An agent in thirty lines: a role, a tool whose schema is a Rust type, a memory. `docs/guide.md` shows this file.
+//! An agent in one file: a role, a tool whose schema is a Rust type, a memory. `docs/guide.md` shows this file.
 //!
 //! ```sh
 //! cargo run -p chat --example agent
@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use chat::memory::Archive;
 use chat::{AgentRole, AllowAll, Event, MemoryPolicy, ToolOutput, Toolbox, TypedTool};
+use engine::CandleCompletionParams;
 use futures::StreamExt as _;
 use providers::{ProgressHub, demo};
 
@@ -34,7 +35,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tool = TypedTool::new("get_weather", "Tells the weather in a city.", |place, _| {
         weather(place)
     });
+    let params = CandleCompletionParams {
+        temperature: Some(0.0),
+        ..Default::default()
+    };
     let mut agent = AgentRole::new("assistant", model)
+        .with_params(params)
         .with_tools(Toolbox::new().with(tool)?, AllowAll)
         .with_memory(MemoryPolicy::keeping(store))
         .chat();
