@@ -13,6 +13,7 @@ mod bench;
 mod ci;
 mod clients;
 mod demo;
+mod examples;
 mod full;
 mod neon;
 mod peers;
@@ -44,6 +45,8 @@ enum Task {
     },
     /// The house rules that no compiler checks.
     Tidy,
+    /// Runs every example of the crates.
+    Examples,
     /// The tests of the SIMD crates for aarch64, under emulation.
     Neon {
         /// Where a tool is missing and cannot be installed, say so and succeed.
@@ -130,6 +133,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Ci { full } => ci::run(full),
         Task::Tidy => tidy::run(),
+        Task::Examples => examples::run(),
         Task::Neon { if_available } => neon::run(if_available),
         Task::Acceptance {
             fixtures,

@@ -17,6 +17,7 @@ use chat::memory::{Archive, Memory};
 use chat::{
     AgentRole, AllowAll, Chat, ContextBudget, Event, MemoryPolicy, Overflow, ToolOutput, Toolbox, TypedTool,
 };
+use engine::CandleCompletionParams;
 use futures::StreamExt as _;
 use providers::{ProgressHub, demo};
 
@@ -54,7 +55,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         calculate(it)
     });
 
+    // The most probable answer: the same in every run.
+    let params = CandleCompletionParams {
+        temperature: Some(0.0),
+        ..Default::default()
+    };
     let mut chat = AgentRole::new("assistant", provider)
+        .with_params(params)
         // A calculator can do no harm; of other tools, ask: `AskApproval`, or a closure that decides.
         .with_tools(Toolbox::new().with(calculator)?, AllowAll)
         // Turns are kept; `MemoryPolicy::new` also recalls what earlier conversations said.

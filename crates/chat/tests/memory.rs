@@ -2,14 +2,15 @@
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
-    reason = "a test fails by panicking"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and tells what it measured"
 )]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chat::memory::{Archive, ConversationId, KeptTurn, Memory, MemoryError, Origin, Portable, Query};
 
@@ -470,8 +471,18 @@ fn ten_thousand_turns_are_searched_in_a_moment() {
     is_quick(&archive, Some(&vector(77)));
 }
 
-/// Searches again and again, with this vector as the meaning if there is one.
+/// Searches again and again, with this vector as the meaning if there is one: half of all searches take less than 20 ms, at
+/// the latest in the fifth round, since the machine may be busy with other things.
 fn is_quick(archive: &Archive, meaning: Option<&[f32]>) {
+    let medians: Vec<_> = (0..5).map(|_| median(archive, meaning)).collect();
+    println!("recall among 10,000 turns: {medians:?}");
+    assert!(
+        medians.iter().any(|median| median.as_millis() < 20),
+        "{medians:?}"
+    );
+}
+
+fn median(archive: &Archive, meaning: Option<&[f32]>) -> Duration {
     let mut times: Vec<_> = (0..20)
         .map(|n| {
             let begun = Instant::now();
@@ -486,6 +497,5 @@ fn is_quick(archive: &Archive, meaning: Option<&[f32]>) {
         })
         .collect();
     times.sort();
-    // In a build that is hardly optimized, on a machine that does other things: ten times what is asked for.
-    assert!(times[10].as_millis() < 200, "{times:?}");
+    times[10]
 }

@@ -4,6 +4,7 @@ mod model;
 mod conversation;
 mod precision;
 mod threads;
+mod sampling;
 mod generation;
 mod run;
 mod serve;

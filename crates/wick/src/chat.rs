@@ -139,6 +139,11 @@ fn memory(arguments: &ConversationArguments, interactive: bool) -> anyhow::Resul
     Ok(Some(Arc::new(archive)))
 }
 
+/// So many turns, in words.
+fn counted(turns: usize) -> String {
+    format!("{turns} {}", if turns == 1 { "turn" } else { "turns" })
+}
+
 /// Tells the person something, on one line of its own.
 fn say(text: &str) {
     failure::complain(&format!("wick: {}\n", failure::one_line(text)));

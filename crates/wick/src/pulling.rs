@@ -139,7 +139,7 @@ fn row(name: &str, size: u64, age: &str) -> String {
 ///
 /// # Errors
 ///
-/// Nothing of one is cached, and the models after it stay; nobody can be asked and `--yes` is not given.
+/// Nothing of one is cached, which is told when the others are gone; nobody can be asked and `--yes` is not given.
 pub(crate) fn remove(arguments: &RemoveArguments) -> anyhow::Result<ExitCode> {
     let names: Vec<String> = arguments.models.iter().map(ToString::to_string).collect();
     let what = format!("removing {}", names.join(", "));
@@ -147,9 +147,19 @@ pub(crate) fn remove(arguments: &RemoveArguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     let hub = hub(true)?;
+    let mut fault = None;
     for model in &arguments.models {
-        let free = hub.remove(model)?;
-        output::write(&format!("{model} is gone, {} are free\n", bytes(free)))?;
+        match hub.remove(model) {
+            Ok(free) => output::write(&format!("{model} is gone, {} are free\n", bytes(free)))?,
+            Err(error) => {
+                if let Some(earlier) = fault.replace(error) {
+                    failure::complain(&format!("wick: {}\n", failure::chain(&earlier)));
+                }
+            }
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    match fault {
+        None => Ok(ExitCode::SUCCESS),
+        Some(last) => Err(last.into()),
+    }
 }

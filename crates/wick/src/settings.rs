@@ -6,6 +6,7 @@
 
 mod place;
 mod value;
+mod range;
 mod key;
 mod file;
 mod secret;
@@ -19,6 +20,7 @@ use file::File;
 pub(crate) use key::KEYS;
 use place::configuration;
 pub(crate) use place::{conversations, history, memory};
+pub(crate) use range::{Bias, Factor, Finite, Growth, Penalty, Share, Window};
 pub(crate) use secret::key_of_file;
 pub(crate) use value::{ModelName, Setting};
 

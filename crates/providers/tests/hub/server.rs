@@ -76,6 +76,15 @@ impl Server {
         files: &[(&str, &[u8])],
         odd: impl Fn(&Asked, usize) -> Option<Answer> + Send + Sync + 'static,
     ) -> Self {
+        Self::of("a/m", files, odd)
+    }
+
+    /// A hub with one repository of these files.
+    pub(crate) fn of(
+        repository: &'static str,
+        files: &[(&str, &[u8])],
+        odd: impl Fn(&Asked, usize) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Self {
         let files: BTreeMap<String, Vec<u8>> = files
             .iter()
             .map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec()))
@@ -88,7 +97,7 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (log, files, odd) = (Arc::clone(&log), Arc::clone(&files), Arc::clone(&odd));
-                std::thread::spawn(move || serve(stream, &log, &files, &*odd));
+                std::thread::spawn(move || serve(stream, &log, repository, &files, &*odd));
             }
         });
         Self { address, asked }
@@ -117,7 +126,13 @@ impl Server {
     }
 }
 
-fn serve(stream: TcpStream, log: &Mutex<Vec<Asked>>, files: &BTreeMap<String, Vec<u8>>, odd: &Odd) {
+fn serve(
+    stream: TcpStream,
+    log: &Mutex<Vec<Asked>>,
+    repository: &str,
+    files: &BTreeMap<String, Vec<u8>>,
+    odd: &Odd,
+) {
     let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
     let mut out = stream;
     while let Some(asked) = read(&mut reader) {
@@ -127,7 +142,7 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Asked>>, files: &BTreeMap<String, Ve
             log.push(asked.clone());
             before
         };
-        let answer = odd(&asked, before).unwrap_or_else(|| usual(&asked, files));
+        let answer = odd(&asked, before).unwrap_or_else(|| usual(&asked, repository, files));
         let mut head = format!(
             "HTTP/1.1 {} x\r\ncontent-length: {}\r\n",
             answer.status,
@@ -173,16 +188,16 @@ fn read(reader: &mut impl std::io::BufRead) -> Option<Asked> {
     })
 }
 
-fn usual(asked: &Asked, files: &BTreeMap<String, Vec<u8>>) -> Answer {
+fn usual(asked: &Asked, repository: &str, files: &BTreeMap<String, Vec<u8>>) -> Answer {
     let path = asked.path.split('?').next().unwrap_or_default();
-    if path == "/api/models/a/m/revision/main" {
+    if path == format!("/api/models/{repository}/revision/main") {
         return Answer::json(&json!({"sha": COMMIT}));
     }
-    if path == format!("/api/models/a/m/tree/{COMMIT}") {
+    if path == format!("/api/models/{repository}/tree/{COMMIT}") {
         return Answer::json(&tree(files));
     }
     match path
-        .strip_prefix(&format!("/a/m/resolve/{COMMIT}/"))
+        .strip_prefix(&format!("/{repository}/resolve/{COMMIT}/"))
         .map(|path| files.get(path))
     {
         Some(Some(bytes)) if asked.from.is_some_and(|from| from >= bytes.len()) => Answer::status(416),

@@ -7,6 +7,7 @@ use clap::Args;
 use engine::{CandleCompletionParams, ToolChoice, ToolDefinition};
 use serde_json::Value;
 
+use super::sampling::SamplingArguments;
 use crate::settings::{Settings, SettingsError};
 
 /// How an answer is generated.
@@ -27,6 +28,8 @@ pub(crate) struct GenerationArguments {
     /// 0 always takes the most probable token; higher values vary more [default: the model's, or 0.8]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     temperature: Option<f32>,
+    #[command(flatten)]
+    sampling: SamplingArguments,
     /// Makes answers repeatable [default: a new one each time]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     seed: Option<u64>,
@@ -52,6 +55,7 @@ impl GenerationArguments {
         settings.fill("min_tokens", &mut self.min_tokens)?;
         settings.fill("stop", &mut self.stop)?;
         settings.fill("temperature", &mut self.temperature)?;
+        self.sampling.settle(settings)?;
         settings.fill("seed", &mut self.seed)?;
         settings.fill("draft", &mut self.draft)?;
         settings.fill("reasoning_effort", &mut self.reasoning_effort)?;
@@ -68,6 +72,7 @@ impl GenerationArguments {
             stop: self.stop.clone().unwrap_or_default(),
             ignore_eos: self.ignore_eos,
             temperature: self.temperature,
+            sampling: self.sampling.sampling(),
             seed: self.seed,
             draft: self.draft,
             reasoning_effort: self.reasoning_effort.clone(),

@@ -102,7 +102,7 @@ pub(super) const COMMANDS: [Description; 17] = [
     },
     Description {
         name: "tools", arguments: "", summary: "the tools that the model may call",
-        more: "They come from --tools FILE. Before each call you are asked: y runs it, a runs every call of this tool until you \
+        more: "They come from --tools FILE and --mcp NAME=SERVER. Before each call you are asked: y runs it, a runs every call of this tool until you \
                leave, anything else refuses.",
         words: &[],
     },

@@ -13,7 +13,7 @@ use chat::{Chat, ChatError, MemoryPolicy};
 use super::command::Recollection;
 use super::session::Session;
 use super::view::short;
-use super::{place, say, tell};
+use super::{counted, place, say, tell};
 use crate::failure;
 
 /// What a search finds at most.
@@ -41,6 +41,7 @@ fn store(chat: &Chat) -> anyhow::Result<Arc<dyn Memory>> {
 pub(super) fn state(chat: &Chat) -> String {
     let unsaved = match chat.unsaved() {
         0 => String::new(),
+        1 => ", 1 turn of it is not".to_owned(),
         turns => format!(", {turns} turns of it are not"),
     };
     match (&chat.role().memory, chat.id()) {
@@ -157,9 +158,9 @@ pub(super) fn load(chat: &mut Chat, wanted: &str) -> anyhow::Result<()> {
     *chat = loaded;
     let turns = chat.conversation().turns();
     say(&format!(
-        "conversation {id}, {:?}, {} turns",
+        "conversation {id}, {:?}, {}",
         chat.title(),
-        turns.len()
+        counted(turns.len())
     ));
     if let Some(last) = turns.last() {
         tell(&format!(
@@ -204,7 +205,7 @@ pub(super) fn list(chat: &Chat) -> anyhow::Result<String> {
     let mut lines = String::new();
     for outline in store(chat)?.conversations()? {
         let here = if Some(outline.id) == chat.id() { "*" } else { " " };
-        let turns = format!("{} turns", outline.turns);
+        let turns = counted(outline.turns);
         let _ = writeln!(
             lines,
             "{here}{:>5}  {turns:<12}{:<14}{}",
@@ -245,7 +246,11 @@ pub(super) fn branch(chat: &mut Chat, title: Option<&str>) -> anyhow::Result<()>
         copy.set_title(title)?;
     }
     *chat = copy;
-    say(&format!("this is a copy of {turns} turns, {:?}", chat.title()));
+    say(&format!(
+        "this is a copy of {}, {:?}",
+        counted(turns),
+        chat.title()
+    ));
     Ok(())
 }
 

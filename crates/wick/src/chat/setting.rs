@@ -2,6 +2,8 @@
 //!
 //! A value is checked before it is taken; what is refused changes nothing. `default` gives back what the chat began with.
 
+mod draw;
+
 use chat::{AgentRole, ContextBudget, Overflow};
 use engine::CandleCompletionParams;
 
@@ -53,11 +55,26 @@ struct Setting {
 }
 
 #[rustfmt::skip]
-const SETTINGS: [Setting; 13] = [
+const SETTINGS: [Setting; 28] = [
     Setting { name: "reasoning", range: "show, fold or hide", words: &["show", "fold", "hide"] },
     Setting { name: "markdown", range: "on or off", words: &["on", "off"] },
     Setting { name: "status", range: "on or off", words: &["on", "off"] },
     Setting { name: "temperature", range: "a number, 0 or more", words: &[] },
+    Setting { name: "top_k", range: "a whole number, 0 for all", words: &[] },
+    Setting { name: "top_p", range: "0 to 1, 1 for all", words: &[] },
+    Setting { name: "min_p", range: "0 to 1, 0 for all", words: &[] },
+    Setting { name: "typical_p", range: "0 to 1, 1 for all", words: &[] },
+    Setting { name: "top_n_sigma", range: "a number, 0 for all", words: &[] },
+    Setting { name: "repetition_penalty", range: "0.01 to 100, 1 for none", words: &[] },
+    Setting { name: "frequency_penalty", range: "-2 to 2, 0 for none", words: &[] },
+    Setting { name: "presence_penalty", range: "-2 to 2, 0 for none", words: &[] },
+    Setting { name: "penalty_window", range: "tokens, -1 for all", words: &[] },
+    Setting { name: "dry_multiplier", range: "a number, 0 for none", words: &[] },
+    Setting { name: "dry_base", range: "a number, 1 or more", words: &[] },
+    Setting { name: "dry_allowed_length", range: "tokens", words: &[] },
+    Setting { name: "dry_window", range: "tokens, -1 for all", words: &[] },
+    Setting { name: "xtc_probability", range: "0 to 1, 0 for never", words: &[] },
+    Setting { name: "xtc_threshold", range: "0 to 1", words: &[] },
     Setting { name: "seed", range: "a whole number", words: &[] },
     Setting { name: "max_tokens", range: "a whole number, at least 1", words: &[] },
     Setting { name: "min_tokens", range: "a whole number, at most max_tokens", words: &[] },
@@ -71,6 +88,9 @@ const SETTINGS: [Setting; 13] = [
 
 /// The variable of chat templates that says whether the model thinks.
 const THINKING: &str = "enable_thinking";
+
+/// Columns of a list.
+const WIDTH: usize = 78;
 
 /// Fewest tokens that a context can be bounded to.
 const LEAST_CONTEXT: usize = 16;
@@ -118,6 +138,12 @@ impl Defaults {
         let mut params = role.params.clone();
         let mut budget = role.budget;
         let begun = &self.params;
+        if draw::is_one(name) {
+            draw::set(name, value, &begun.sampling, &mut params.sampling).ok_or_else(wrong)?;
+            params.validate().map_err(|error| error.to_string())?;
+            role.params = params;
+            return Ok(());
+        }
         match name {
             "reasoning" | "markdown" | "status" => show(name, value, display).ok_or_else(wrong)?,
             "temperature" => params.temperature = number(value, begun.temperature).ok_or_else(wrong)?,
@@ -241,6 +267,7 @@ pub(super) fn shown(name: &str, role: &AgentRole, display: &Display) -> Result<S
         "markdown" => on(display.markdown),
         "status" => on(display.status),
         "temperature" => or_default(params.temperature),
+        name if draw::is_one(name) => or_default(draw::shown(name, &params.sampling)),
         "seed" => or_default(params.seed),
         "max_tokens" => or_default(params.max_tokens),
         "min_tokens" => or_default(params.min_tokens),
@@ -262,11 +289,25 @@ pub(super) fn shown(name: &str, role: &AgentRole, display: &Display) -> Result<S
     })
 }
 
-/// All settings, a line each.
+/// All settings, a line each; those of the draws that nothing was said of stand together.
 pub(super) fn list(role: &AgentRole, display: &Display) -> String {
+    let unsaid = |name: &str| draw::is_one(name) && draw::shown(name, &role.params.sampling).is_none();
     let line = |setting: &Setting| {
         let value = shown(setting.name, role, display).unwrap_or_default();
-        format!("{:<18}{value:<14}({})\n", setting.name, setting.range)
+        format!("{:<20}{value:<14}({})\n", setting.name, setting.range)
     };
-    SETTINGS.iter().map(line).collect()
+    let said = SETTINGS.iter().filter(|setting| !unsaid(setting.name));
+    let mut text: String = said.map(line).collect();
+    let mut last = "default: ".to_owned();
+    for setting in SETTINGS.iter().filter(|setting| unsaid(setting.name)) {
+        if last.len() + setting.name.len() > WIDTH {
+            text += &format!("{}\n", last.trim_end());
+            last = " ".repeat("default: ".len());
+        }
+        last += &format!("{} ", setting.name);
+    }
+    if SETTINGS.iter().any(|setting| unsaid(setting.name)) {
+        text += &format!("{}\n", last.trim_end());
+    }
+    text
 }

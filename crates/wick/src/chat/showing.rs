@@ -9,7 +9,7 @@ use engine::CandleCompletionParams;
 use super::command::Topic;
 use super::session::Session;
 use super::view::short;
-use super::{keeping, say, setting, tell};
+use super::{counted, keeping, say, setting, tell};
 
 /// Shows what is asked for.
 ///
@@ -97,11 +97,7 @@ pub(super) fn tools(session: &Session<'_>) -> String {
 pub(super) fn statistics(chat: &Chat) {
     let turns = chat.conversation().turns();
     let context = chat.role().provider.context_length();
-    say(&format!(
-        "{} {}",
-        turns.len(),
-        if turns.len() == 1 { "turn" } else { "turns" }
-    ));
+    say(&counted(turns.len()));
     match turns.last().map(|turn| &turn.ending) {
         Some(Ending::Finished(summary)) => say(&figures(summary, context)),
         Some(Ending::Interrupted) => say("the last answer was stopped"),

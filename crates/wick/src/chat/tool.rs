@@ -139,7 +139,8 @@ fn run(program: &Program, arguments: &Map<String, Value>, cancellation: &Cancell
     let status = running.wait(limit, cancellation)?;
     let out = stdout.text();
     if status.success() {
-        return Ok(out);
+        // As a shell takes what a program prints.
+        return Ok(out.trim_end_matches(['\r', '\n']).to_owned());
     }
     let said = stderr.text();
     let said = if said.trim().is_empty() { out } else { said };

@@ -9,6 +9,7 @@ use engine::ToolChoice;
 use providers::Family;
 use serde_json::Value;
 
+use super::range::{Bias, Factor, Finite, Growth, Penalty, Share, Window};
 use super::value::{ModelName, Setting};
 use crate::arguments::{Cache, Computing};
 
@@ -40,7 +41,7 @@ impl Key {
 }
 
 /// All of them, in the order in which they are shown.
-pub(crate) const KEYS: [Key; 21] = [
+pub(crate) const KEYS: [Key; 38] = [
     Key::of::<ModelName>("model", "the demo model"),
     Key::of::<Vec<String>>("remote", "none"),
     Key::of::<PathBuf>("remote_key_file", "none"),
@@ -58,6 +59,23 @@ pub(crate) const KEYS: [Key; 21] = [
     Key::of::<u32>("min_tokens", "0"),
     Key::of::<Vec<String>>("stop", "none"),
     Key::of::<f32>("temperature", "the model's, or 0.8"),
+    Key::of::<u32>("top_k", "the model's, or 40"),
+    Key::of::<Share>("top_p", "the model's, or 0.95"),
+    Key::of::<Share>("min_p", "the model's, or 0.05"),
+    Key::of::<Share>("typical_p", "1"),
+    Key::of::<Finite>("top_n_sigma", "0"),
+    Key::of::<Factor>("repetition_penalty", "the model's, or 1"),
+    Key::of::<Penalty>("frequency_penalty", "the model's, or 0"),
+    Key::of::<Penalty>("presence_penalty", "the model's, or 0"),
+    Key::of::<Window>("penalty_window", "64"),
+    Key::of::<f32>("dry_multiplier", "0"),
+    Key::of::<Growth>("dry_base", "1.75"),
+    Key::of::<u32>("dry_allowed_length", "2"),
+    Key::of::<Window>("dry_window", "-1"),
+    Key::of::<Vec<String>>("dry_breakers", "line end, colon, quote and asterisk"),
+    Key::of::<Share>("xtc_probability", "0"),
+    Key::of::<Share>("xtc_threshold", "0.1"),
+    Key::of::<Vec<Bias>>("logit_bias", "none"),
     Key::of::<u64>("seed", "a new one for each answer"),
     Key::of::<u32>("draft", "16"),
     Key::of::<String>("reasoning_effort", "the model's"),
@@ -103,7 +121,8 @@ mod tests {
     fn a_slip_of_the_hand_is_understood() {
         assert_eq!(alike("temprature"), Some("temperature"));
         assert_eq!(alike("max-tokens"), Some("max_tokens"));
-        assert_eq!(alike("top_p"), None);
+        assert_eq!(alike("topp"), Some("top_p"));
+        assert_eq!(alike("colour"), None);
     }
 
     #[test]

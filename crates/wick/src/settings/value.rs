@@ -10,6 +10,7 @@ use providers::{FAMILIES, Family};
 use serde_json::{Value, json};
 
 use super::place::home;
+use super::range;
 use crate::arguments::{Cache, Computing, MOST_THREADS, family, threads, tool_choice};
 
 /// A type of setting.
@@ -231,9 +232,7 @@ impl Setting for f32 {
     }
 
     fn shown(&self) -> Value {
-        // As it was written, not as its nearest f64 is.
-        let text = self.to_string();
-        text.parse::<f64>().map_or(Value::Null, Value::from)
+        range::shown(*self)
     }
 }
 

@@ -111,6 +111,18 @@ fn what_is_wrong_with_a_configuration_is_told_with_file_line_and_key() {
             "threads = 0",
             "config.toml:1: threads is 0, expected a whole number from 1",
         ),
+        (
+            "top_p = 1.5",
+            "config.toml:1: top_p is 1.5, expected a number from 0 to 1",
+        ),
+        (
+            "presence_penalty = -3",
+            "config.toml:1: presence_penalty is -3, expected a number from -2 to 2",
+        ),
+        (
+            "logit_bias = { fox = 1 }",
+            "config.toml:1: logit_bias is a table, expected a table of numbers from -100 to 100",
+        ),
         ("a = 1\nb = = 2", "config.toml:2: "),
         (
             "[profiles.p]\n\ncache = \"f8\"",

@@ -11,6 +11,8 @@ mod confirmation;
 mod demo;
 mod eval;
 mod files;
+#[cfg(all(unix, feature = "demo"))]
+mod guide;
 mod input;
 mod inspect;
 mod manual;
@@ -19,6 +21,7 @@ mod process;
 mod pulling;
 mod remote;
 mod run;
+mod sampling;
 mod schema;
 #[cfg(unix)]
 mod screen;

@@ -72,11 +72,15 @@ fn a_model_of_a_hub_is_pulled_used_listed_and_removed() {
 
     let unsure = wick(&["rm", "a/m"]);
     assert!(unsure.complaint().contains("wants --yes"), "{unsure:?}");
-    let half = wick(&["rm", "a/m", "a/absent", "--yes"]);
+    let rest = wick(&["rm", "a/gone", "a/m", "a/absent", "--yes"]);
+    assert!(!rest.status.success(), "{rest:?}");
+    assert_eq!(rest.stderr.lines().count(), 2, "{rest:?}");
     assert!(
-        !half.status.success() && half.stderr.contains("a/absent"),
-        "{half:?}"
+        rest.stderr.contains("a/gone") && rest.stderr.contains("a/absent"),
+        "{rest:?}"
     );
+    assert!(rest.stdout.starts_with(b"a/m is gone"), "{rest:?}");
+    assert_eq!(wick(&["list"]).text(), "");
     wick(&["pull", "a/m:Q8_0"]);
     wick(&["pull", "a/m:Q4_0"]);
     let gone = wick(&["rm", "a/m:Q8_0", "a/m:Q4_0", "--yes"]).text();

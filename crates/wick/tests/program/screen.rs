@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -63,6 +63,7 @@ pub(crate) struct Start {
     rows: u16,
     columns: u16,
     variables: Vec<(String, String)>,
+    folder: Option<PathBuf>,
 }
 
 impl Start {
@@ -81,11 +82,18 @@ impl Start {
                 set("TERM", "xterm-256color"),
                 set("NO_COLOR", ""),
             ],
+            folder: None,
         }
     }
 
     pub(crate) fn size(mut self, rows: u16, columns: u16) -> Self {
         (self.rows, self.columns) = (rows, columns);
+        self
+    }
+
+    /// Runs the program in this folder.
+    pub(crate) fn folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_owned());
         self
     }
 
@@ -112,7 +120,10 @@ impl Start {
         command
             .args(["-c", &set, env!("CARGO_BIN_EXE_wick")])
             .args(arguments)
-            .envs(self.variables);
+            .envs(self.variables.clone());
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
         for unset in ["HF_HUB_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE", "WICK_API_KEY"] {
             command.env_remove(unset);
         }
@@ -271,10 +282,9 @@ impl Screen {
         self.say(line);
     }
 
-    /// Waits until the program has written so many bytes more.
+    /// Waits until the program has written so many bytes more than `before`.
     #[track_caller]
-    pub(crate) fn grows(&self, bytes: usize) {
-        let before = self.shown.state().bytes.len();
+    pub(crate) fn grows(&self, before: usize, bytes: usize) {
         self.wait("an answer", |state| state.bytes.len() >= before + bytes);
     }
 

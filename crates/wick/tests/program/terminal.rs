@@ -204,7 +204,15 @@ fn commands_are_completed() {
     screen.sees("> /help");
     screen.say("undo");
     screen.sees("take back the last message");
-    screen.leave();
+    screen.asks();
+    screen.keys("/model de\t");
+    screen.sees("> /model demo");
+    screen.keys("\u{15}");
+    screen.keys("/set top_n\t");
+    screen.sees("> /set top_n_sigma");
+    screen.keys("\u{15}");
+    screen.say("/exit");
+    assert_eq!(screen.ends(), 0);
 }
 
 #[test]

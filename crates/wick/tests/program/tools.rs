@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::engine_server::{Server, chunk};
 use crate::files::Files;
-use crate::process::{argument, wick};
+use crate::process::{argument, wick, wick_with_input};
 
 /// Runs the demo model; its line about itself is no part of the answer.
 #[track_caller]
@@ -35,6 +36,42 @@ fn a_call_is_a_line_of_json() {
     let record: Value = serde_json::from_str(&demo(&[&asked[..], &["--json"]].concat())).expect("an object");
     assert_eq!(record["tool_calls"], json!([call]));
     assert_eq!(record["finish_reason"], "tool_calls");
+}
+
+#[test]
+fn the_end_of_the_last_line_that_a_tool_prints_is_no_part_of_its_result() {
+    let files = Files::new();
+    let tools = json!([{"name": "answer", "command": ["echo", "42"]}]);
+    let tools = files.bytes("programs.json", tools.to_string().as_bytes());
+    let server = Server::start(|asked, _, wire| {
+        wire.begin();
+        match asked.body["messages"]
+            .as_array()
+            .and_then(|messages| messages.last())
+        {
+            Some(last) if last["role"] == "tool" => {
+                wire.text(&format!("<{}>", last["content"].as_str().unwrap_or_default()));
+                wire.finish("stop");
+            }
+            _ => {
+                let call = json!({"index": 0, "id": "1", "type": "function",
+                    "function": {"name": "answer", "arguments": "{}"}});
+                wire.event(&chunk(&json!({"tool_calls": [call]}), None));
+                wire.finish("tool_calls");
+            }
+        }
+    });
+    let arguments = [
+        "chat",
+        "--remote",
+        &server.address,
+        "--tools",
+        argument(&tools),
+        "--allow",
+        "answer",
+    ];
+    let ended = wick_with_input(&arguments, b"Go\n");
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), "<42>\n", "{ended:?}");
 }
 
 #[test]
