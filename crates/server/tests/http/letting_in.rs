@@ -43,7 +43,9 @@ async fn without_a_key_nothing_is_answered_but_whether_it_lives() {
             "{path}"
         );
     }
-    assert_eq!(get(server.address, "/health").await.status, 200);
+    for path in ["/health", "/server_info"] {
+        assert_eq!(get(server.address, path).await.status, 200, "{path}");
+    }
     let reply = ask(server.address, "POST", "/v1/messages", &[JSON], &body).await;
     assert_eq!(
         (reply.status, &reply.json()["error"]["type"]),
