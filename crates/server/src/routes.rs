@@ -114,8 +114,8 @@ pub(crate) fn router(state: &State, address: SocketAddr) -> Result<Router, Serve
                 "the address is not asked in this way",
             )
         })
-        .layer(map_response(harden))
-        .layer(from_fn_with_state((state.clone(), address), access::check_host));
+        .layer(from_fn_with_state((state.clone(), address), access::check_host))
+        .layer(map_response(harden));
     let router = match cors(&state.settings().cors_origins)? {
         Some(cors) => router.layer(cors),
         None => router,

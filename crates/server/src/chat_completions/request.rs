@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::chat_completions::Message;
 use crate::draws::{check_settled, with_draws};
-use crate::error::{Failure, bounded};
+use crate::error::{CONSTRAINT, Failure, bounded};
 use crate::format::ResponseFormat;
 use crate::logprobs::Spelling;
 use crate::model::Model;
@@ -94,6 +94,8 @@ pub(crate) struct Asked {
     pub(crate) include_usage: bool,
     /// For the log-probabilities, where there will be some.
     pub(crate) spelling: Option<Spelling>,
+    /// The field that says what the answer has to be.
+    pub(crate) constrained_by: &'static str,
     pub(crate) unused: Vec<&'static str>,
 }
 
@@ -143,6 +145,12 @@ impl ChatRequest {
             }
             params.constraint = constraint.or(params.constraint);
         }
+        let constrained_by = match (&self.structured_outputs, &params.constraint) {
+            (Some(_), _) => "structured_outputs",
+            (None, Some(_)) => CONSTRAINT,
+            // The schemas of tools are followed as well.
+            (None, None) => "tools",
+        };
         params.tools = self
             .tools
             .into_iter()
@@ -163,6 +171,7 @@ impl ChatRequest {
                 .and_then(|options| options.include_usage)
                 .unwrap_or(false),
             spelling,
+            constrained_by,
             unused,
         })
     }

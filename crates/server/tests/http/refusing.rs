@@ -62,6 +62,21 @@ async fn every_fault_of_a_chat_is_named() {
         ),
         (json!({"structured_outputs": {}}), "structured_outputs"),
         (
+            json!({"structured_outputs": {"regex": "(a"}}),
+            "structured_outputs",
+        ),
+        (
+            json!({"response_format": {"type": "json_schema",
+                "json_schema": {"name": "a", "schema": {"$ref": "#"}}}}),
+            "response_format",
+        ),
+        (
+            json!({"tools": [{"type": "function", "function": {"name": "a", "strict": true,
+                "parameters": {"type": "object", "properties": {"a": {"$ref": "#/nowhere"}}}}}],
+                "tool_choice": "required"}),
+            "tools",
+        ),
+        (
             json!({"tools": [{"type": "custom", "function": {"name": "a"}}]}),
             "tools[0].type",
         ),
@@ -194,6 +209,9 @@ async fn addresses_and_ways_that_there_are_none_of_are_refused_in_json() {
         "{}",
     )
     .await;
+    assert_eq!(reply.status, 415);
+    let packed = [JSON, ("Content-Encoding", "gzip")];
+    let reply = ask(server.address, "POST", CHAT, &packed, "{}").await;
     assert_eq!(reply.status, 415);
     let reply = ask(server.address, "POST", CHAT, &[JSON], "{").await;
     assert_eq!(reply.status, 400);

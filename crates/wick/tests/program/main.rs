@@ -18,6 +18,8 @@ mod memory;
 mod process;
 mod pulling;
 mod remote;
+#[cfg(all(unix, feature = "demo"))]
+mod replicas;
 mod run;
 mod schema;
 #[cfg(unix)]
