@@ -71,12 +71,6 @@ async fn every_fault_of_a_chat_is_named() {
             "response_format",
         ),
         (
-            json!({"tools": [{"type": "function", "function": {"name": "a", "strict": true,
-                "parameters": {"type": "object", "properties": {"a": {"$ref": "#/nowhere"}}}}}],
-                "tool_choice": "required"}),
-            "tools",
-        ),
-        (
             json!({"tools": [{"type": "custom", "function": {"name": "a"}}]}),
             "tools[0].type",
         ),
