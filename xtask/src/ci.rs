@@ -45,6 +45,7 @@ pub(crate) fn run(full: bool) -> Result<()> {
         timed("fuzz", super::full::fuzz)?;
         timed("valgrind", super::full::valgrind)?;
         timed("server under load", super::full::load)?;
+        timed("replicas behind a router", super::gateway::run)?;
         timed("demo model", || super::demo::examine(&[]))?;
         timed("demo model in other implementations", super::demo::compare)?;
         timed("demo model behind a server of llama.cpp", super::remote::compare)?;

@@ -15,6 +15,7 @@ mod clients;
 mod demo;
 mod examples;
 mod full;
+mod gateway;
 mod neon;
 mod peers;
 mod remote;
@@ -93,6 +94,8 @@ enum Task {
     /// Runs OpenAI's and Anthropic's clients and schemathesis, which are installed from their registries, against
     /// `wick serve`.
     Clients,
+    /// Kills one of two replicas of `wick serve` under load, behind SGLang's router, which is installed from its registry.
+    Gateway,
     /// Compare the demo model with itself behind llama.cpp's Python server
     RemotePeers,
 }
@@ -155,6 +158,7 @@ fn main() -> ExitCode {
         Task::EvalDemo { options } => demo::examine(&options),
         Task::DemoPeers => demo::compare(),
         Task::Clients => clients::run(),
+        Task::Gateway => gateway::run(),
         Task::RemotePeers => remote::compare(),
     };
     match outcome {

@@ -77,8 +77,12 @@ pub(crate) async fn check_host(
     next: Next,
 ) -> Response {
     let guarded = address.ip().is_loopback() && state.settings().keys.is_none();
-    let host = request.headers().get(HOST);
-    let own = host.is_none_or(|host| host.to_str().is_ok_and(is_own_name));
+    // Whichever of them a proxy would go by.
+    let named = request.headers().get_all(HOST).iter();
+    let own = named
+        .map(|host| host.to_str().ok())
+        .all(|host| host.is_some_and(is_own_name))
+        && request.uri().host().is_none_or(is_own_name);
     if guarded && !own {
         let message = "this server answers to localhost alone, unless it asks for keys";
         let failure = Failure::new(StatusCode::FORBIDDEN, message).coded("foreign_host");

@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
@@ -29,6 +29,14 @@ impl<T: DeserializeOwned> FromRequest<State> for Body<T> {
 
 /// A page of another origin can send no such type unless it is let.
 fn check_type(headers: &HeaderMap) -> Result<(), Failure> {
+    if let Some(encoding) = headers.get(CONTENT_ENCODING)
+        && encoding != "identity"
+    {
+        return Err(Failure::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("the body has the content-encoding {encoding:?}, and is read as it is alone"),
+        ));
+    }
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = given.unwrap_or_default().split(';').next().unwrap_or_default();
     if essence.trim().eq_ignore_ascii_case("application/json") {

@@ -12,13 +12,13 @@ use axum::response::{IntoResponse, Response};
 
 use crate::answer::gather;
 use crate::body::Body;
-use crate::error::Failure;
+use crate::error::{CONSTRAINT, Failure};
 use crate::routes::Refusals;
 use crate::sse;
 use crate::state::State;
 
 pub(crate) use message::Message;
-pub(crate) use request::{ChatRequest, messages, never_schema};
+pub(crate) use request::{ChatRequest, messages};
 pub(crate) use response::StopReason;
 use response::{ChatAnswer, Head};
 use stream::{ChatChunk, Writer};
@@ -43,14 +43,16 @@ pub(crate) async fn create(
     let asked = request.asked(&model)?;
     let choices = asked.params.choices.unwrap_or(1);
     let head = Head::new(&state, &model);
+    let named = |failure: Failure| failure.renamed(CONSTRAINT, asked.constrained_by);
     let response = if asked.stream {
         let patience = Some(state.settings().head_time);
-        let chunks = model.complete(asked.prompt, asked.params, patience).await?;
+        let chunks = model.complete(asked.prompt, asked.params, patience).await;
+        let chunks = chunks.map_err(named)?;
         let writer = Writer::new(head, choices, asked.spelling, asked.include_usage);
         sse::response(&state, chunks, writer)
     } else {
-        let chunks = model.complete(asked.prompt, asked.params, None).await?;
-        let answer = gather(chunks, choices).await?;
+        let chunks = model.complete(asked.prompt, asked.params, None).await;
+        let answer = gather(chunks.map_err(named)?, choices).await.map_err(named)?;
         axum::Json(ChatAnswer::new(head, answer, asked.spelling.as_ref())).into_response()
     };
     Ok(sse::with_unused(response, &asked.unused))

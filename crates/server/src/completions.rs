@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 
 use crate::answer::gather;
 use crate::body::Body;
-use crate::error::Failure;
+use crate::error::{CONSTRAINT, Failure};
 use crate::routes::Refusals;
 use crate::sse;
 use crate::state::State;
@@ -45,14 +45,15 @@ pub(crate) async fn create(
         let prompt = engine::CandlePrompt::raw(prompt.clone());
         model.complete(prompt, asked.params.clone(), patience)
     });
-    let begun = try_join_all(begun).await.map_err(of_prompt)?;
+    let named = |failure| of_prompt(failure, asked.constrained_by);
+    let begun = try_join_all(begun).await.map_err(named)?;
     let response = if asked.stream {
         let echoed = if asked.echo { asked.prompts } else { Vec::new() };
         let writer = Writer::new(head, choices, echoed, asked.spelling, asked.include_usage);
         sse::response(&state, merged::merge(begun, choices), writer)
     } else {
         let answers = begun.into_iter().map(|chunks| gather(chunks, choices));
-        let answers = try_join_all(answers).await.map_err(of_prompt)?;
+        let answers = try_join_all(answers).await.map_err(named)?;
         let echoed = asked.echo.then_some(asked.prompts);
         let answer = CompletionAnswer::new(head, answers, echoed, asked.spelling.as_ref(), &model)?;
         axum::Json(answer).into_response()
@@ -61,12 +62,8 @@ pub(crate) async fn create(
 }
 
 /// What a chat has messages for, a completion has its prompt for.
-fn of_prompt(failure: Failure) -> Failure {
-    match failure.param.as_deref() {
-        Some("messages") => Failure {
-            param: Some("prompt".to_owned()),
-            ..failure
-        },
-        _ => failure,
-    }
+fn of_prompt(failure: Failure, constrained_by: &str) -> Failure {
+    failure
+        .renamed("messages", "prompt")
+        .renamed(CONSTRAINT, constrained_by)
 }

@@ -29,8 +29,8 @@ macro_rules! with_draws {
             /// Keeps the most probable tokens up to this probability; 1 keeps all.
             #[schema(minimum = 0, maximum = 1)]
             top_p: Option<f32>,
-            /// Keeps this many of the most probable tokens; 0 keeps all. An extension.
-            #[schema(minimum = 0, maximum = 2147483647)]
+            /// Keeps this many of the most probable tokens; 0 and -1 keep all. An extension.
+            #[schema(minimum = -1, maximum = 2147483647)]
             top_k: Option<i64>,
             /// Keeps tokens of at least this share of the largest probability; 0 keeps all. An extension.
             #[schema(minimum = 0, maximum = 1)]
@@ -103,6 +103,15 @@ macro_rules! with_draws {
             stream_options: Option<crate::draws::StreamOptions>,
             /// Not used.
             user: Option<String>,
+            /// Special tokens are left out of the text. In SGLang's words.
+            #[schema(schema_with = crate::shape::always_schema)]
+            skip_special_tokens: Option<bool>,
+            /// A stop text is left out of the text. In SGLang's words.
+            #[schema(schema_with = crate::shape::never_schema)]
+            no_stop_trim: Option<bool>,
+            /// They are not told. In SGLang's words.
+            #[schema(schema_with = crate::shape::never_schema)]
+            return_hidden_states: Option<bool>,
         }
 
         crate::shape::only_objects!($name);
@@ -137,6 +146,11 @@ macro_rules! with_draws {
                     n: self.n,
                     draft: self.draft,
                     structured_outputs: self.structured_outputs.as_ref(),
+                    settled: [
+                        ("skip_special_tokens", self.skip_special_tokens, true),
+                        ("no_stop_trim", self.no_stop_trim, false),
+                        ("return_hidden_states", self.return_hidden_states, false),
+                    ],
                 }
             }
         }
@@ -185,6 +199,31 @@ pub(crate) struct Draws<'r> {
     pub(crate) n: Option<i64>,
     pub(crate) draft: Option<i64>,
     pub(crate) structured_outputs: Option<&'r StructuredOutputs>,
+    /// Fields that may only say what is so, with what that is.
+    pub(crate) settled: [Settled; 3],
+}
+
+/// The name of a field, what it says, and what is so.
+pub(crate) type Settled = (&'static str, Option<bool>, bool);
+
+/// Refuses a field that says something else than is so.
+pub(crate) fn check_settled(fields: &[Settled]) -> Result<(), Failure> {
+    let other = fields
+        .iter()
+        .find(|(_, said, is_so)| said.is_some_and(|said| said != *is_so));
+    match other {
+        Some((field, _, is_so)) => Err(Failure::unsupported(
+            *field,
+            format!("{field} is {}, and only {is_so} is supported", !is_so),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// How many of the most probable tokens are kept, where 0 and -1 are all.
+pub(crate) fn top_k(said: Option<i64>) -> Result<Option<u32>, Failure> {
+    let kept: Option<i64> = bounded("top_k", said, -1, LARGE)?;
+    bounded("top_k", kept.map(|kept| kept.max(0)), 0, LARGE)
 }
 
 /// The most that a count of 32 bits can be.
@@ -195,8 +234,9 @@ const LARGE: i64 = i32::MAX as i64;
 impl Draws<'_> {
     /// The parameters that follow; a field out of its bounds is named with them.
     pub(crate) fn params(self, model: &Model) -> Result<CandleCompletionParams, Failure> {
+        check_settled(&self.settled)?;
         let sampling = Sampling {
-            top_k: bounded("top_k", self.top_k, 0, LARGE)?,
+            top_k: top_k(self.top_k)?,
             top_p: self.top_p,
             min_p: self.min_p,
             typical_p: self.typical_p,

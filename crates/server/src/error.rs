@@ -8,7 +8,7 @@ use std::error::Error;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use engine::{BackendErrorKind, EngineError};
+use engine::{BackendErrorKind, EngineError, GenerateError};
 use providers::ProviderError;
 use providers::remote::RemoteError;
 use serde::Serialize;
@@ -73,6 +73,17 @@ impl Failure {
         Self {
             code: Some(code),
             ..self
+        }
+    }
+
+    /// The same about the field of another name, where it is about `from`.
+    pub(crate) fn renamed(self, from: &str, to: &str) -> Self {
+        match &self.param {
+            Some(param) if param == from => Self {
+                param: Some(to.to_owned()),
+                ..self
+            },
+            _ => self,
         }
     }
 
@@ -213,6 +224,7 @@ impl Failure {
                 Some("tools".to_owned())
             }
             Some(_) => Some("messages".to_owned()),
+            None if is_of_constraint(source) => Some(CONSTRAINT.to_owned()),
             None => None,
         };
         let (status, code) = match kind {
@@ -233,6 +245,17 @@ impl Failure {
             _ => failure,
         }
     }
+}
+
+/// The field that says what an answer has to be, unless another does.
+pub(crate) const CONSTRAINT: &str = "response_format";
+
+/// Whether what an answer has to be cannot be followed.
+fn is_of_constraint(source: &(dyn Error + 'static)) -> bool {
+    matches!(
+        source.downcast_ref::<GenerateError>(),
+        Some(GenerateError::InvalidConstraint { .. } | GenerateError::ConstraintFailed { .. })
+    )
 }
 
 /// The error and its causes in one line, without anything that is this machine's business.

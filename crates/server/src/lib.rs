@@ -61,6 +61,7 @@ mod catalogue;
 mod tokens;
 mod conversations;
 mod health;
+mod gateway;
 pub mod metrics;
 mod openapi;
 mod page;

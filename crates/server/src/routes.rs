@@ -20,8 +20,8 @@ use crate::openapi::Api;
 use crate::server::ServerError;
 use crate::state::State;
 use crate::{
-    access, catalogue, chat_completions, completions, conversations, embeddings, health, messages, metrics,
-    openapi, page, responses, tokens,
+    access, catalogue, chat_completions, completions, conversations, embeddings, gateway, health, messages,
+    metrics, openapi, page, responses, tokens,
 };
 
 /// How any request may be refused.
@@ -90,7 +90,10 @@ pub(crate) fn described() -> (OpenApiRouter<State>, OpenApiRouter<State>) {
             conversations::delete
         ))
         .routes(routes!(metrics::show));
-    (guarded, OpenApiRouter::new().routes(routes!(health::show)))
+    let open = OpenApiRouter::new()
+        .routes(routes!(health::show))
+        .routes(routes!(gateway::show));
+    (guarded, open)
 }
 
 /// Everything that is answered.
@@ -111,8 +114,8 @@ pub(crate) fn router(state: &State, address: SocketAddr) -> Result<Router, Serve
                 "the address is not asked in this way",
             )
         })
-        .layer(map_response(harden))
-        .layer(from_fn_with_state((state.clone(), address), access::check_host));
+        .layer(from_fn_with_state((state.clone(), address), access::check_host))
+        .layer(map_response(harden));
     let router = match cors(&state.settings().cors_origins)? {
         Some(cors) => router.layer(cors),
         None => router,

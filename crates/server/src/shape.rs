@@ -125,6 +125,22 @@ pub(crate) fn null_schema() -> Schema {
     Schema::Object(Object::with_type(SchemaType::Type(Type::Null)))
 }
 
+/// The description of a field that may only say yes.
+pub(crate) fn always_schema() -> Schema {
+    settled_schema(true)
+}
+
+/// The description of a field that may only say no.
+pub(crate) fn never_schema() -> Schema {
+    settled_schema(false)
+}
+
+fn settled_schema(is_so: bool) -> Schema {
+    let mut schema = Object::with_type(SchemaType::from_iter([Type::Boolean, Type::Null]));
+    schema.enum_values = Some(vec![Value::Bool(is_so), Value::Null]);
+    Schema::Object(schema)
+}
+
 /// The description of a list that may stand there and hold nothing.
 pub(crate) fn empty_schema() -> Schema {
     let list = ArrayBuilder::new().items(Object::new()).max_items(Some(0));

@@ -14,7 +14,7 @@ use engine::EngineError;
 pub enum Dialect {
     /// vLLM, and what takes its fields: NVIDIA Dynamo, llm-d, our own server. Also who does not say what he is.
     Vllm,
-    /// SGLang.
+    /// SGLang, and its router, which rewrites requests and keeps the fields of SGLang alone.
     Sglang,
     /// llama.cpp's server.
     LlamaCpp,
@@ -26,7 +26,8 @@ impl Dialect {
     /// The kind of server whose models are owned by `owner`, as `/v1/models` tells.
     pub(crate) fn of_owner(owner: Option<&str>) -> Self {
         match owner {
-            Some("sglang") => Self::Sglang,
+            // The router says that its models are "local".
+            Some("sglang" | "local") => Self::Sglang,
             Some("llamacpp") => Self::LlamaCpp,
             Some("openai" | "system") => Self::OpenAi,
             _ => Self::Vllm,
@@ -66,6 +67,7 @@ mod tests {
         for (owner, kind) in [
             (Some("vllm"), Dialect::Vllm),
             (Some("sglang"), Dialect::Sglang),
+            (Some("local"), Dialect::Sglang),
             (Some("llamacpp"), Dialect::LlamaCpp),
             (Some("openai"), Dialect::OpenAi),
             (Some("nvidia"), Dialect::Vllm),

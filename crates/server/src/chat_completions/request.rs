@@ -6,12 +6,12 @@ use engine::{CandleCompletionParams, CandlePrompt, ToolDefinition};
 use serde_json::{Map, Value};
 
 use crate::chat_completions::Message;
-use crate::draws::with_draws;
-use crate::error::{Failure, bounded};
+use crate::draws::{check_settled, with_draws};
+use crate::error::{CONSTRAINT, Failure, bounded};
 use crate::format::ResponseFormat;
 use crate::logprobs::Spelling;
 use crate::model::Model;
-use crate::shape::{NameOr, unused};
+use crate::shape::{NameOr, always_schema, never_schema, unused};
 use crate::tools::{self, ChoiceMode, NamedTool, Tool};
 
 /// The most probable tokens that may be asked for.
@@ -66,6 +66,15 @@ with_draws! {
         /// Not used: guesses are made from the context.
         #[schema(value_type = Option<Object>)]
         prediction: Option<Map<String, Value>>,
+        /// An answer always begins after the chat. In SGLang's words.
+        #[schema(schema_with = never_schema)]
+        continue_final_message: Option<bool>,
+        /// What the model thinks is told apart from what it says. In SGLang's words.
+        #[schema(schema_with = always_schema)]
+        separate_reasoning: Option<bool>,
+        /// What the model thinks is told as it comes. In SGLang's words.
+        #[schema(schema_with = always_schema)]
+        stream_reasoning: Option<bool>,
     }
 }
 
@@ -74,14 +83,6 @@ with_draws! {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Modality {
     Text,
-}
-
-/// The description of a field that may only say no.
-pub(crate) fn never_schema() -> utoipa::openapi::schema::Schema {
-    use utoipa::openapi::schema::{Object, Schema, SchemaType, Type};
-    let mut schema = Object::with_type(SchemaType::from_iter([Type::Boolean, Type::Null]));
-    schema.enum_values = Some(vec![Value::Bool(false), Value::Null]);
-    Schema::Object(schema)
 }
 
 /// What a chat asks for.
@@ -93,6 +94,8 @@ pub(crate) struct Asked {
     pub(crate) include_usage: bool,
     /// For the log-probabilities, where there will be some.
     pub(crate) spelling: Option<Spelling>,
+    /// The field that says what the answer has to be.
+    pub(crate) constrained_by: &'static str,
     pub(crate) unused: Vec<&'static str>,
 }
 
@@ -104,6 +107,11 @@ impl ChatRequest {
     /// Status 400 with the field that cannot be followed.
     pub(crate) fn asked(self, model: &Model) -> Result<Asked, Failure> {
         let unused = self.unused();
+        check_settled(&[
+            ("continue_final_message", self.continue_final_message, false),
+            ("separate_reasoning", self.separate_reasoning, true),
+            ("stream_reasoning", self.stream_reasoning, true),
+        ])?;
         let mut params = self.draws().params(model)?;
         params.max_tokens = self.most_tokens(params.max_tokens)?;
         let stream = self.stream.unwrap_or(false);
@@ -137,6 +145,12 @@ impl ChatRequest {
             }
             params.constraint = constraint.or(params.constraint);
         }
+        let constrained_by = match (&self.structured_outputs, &params.constraint) {
+            (Some(_), _) => "structured_outputs",
+            (None, Some(_)) => CONSTRAINT,
+            // The schemas of tools are followed as well.
+            (None, None) => "tools",
+        };
         params.tools = self
             .tools
             .into_iter()
@@ -157,6 +171,7 @@ impl ChatRequest {
                 .and_then(|options| options.include_usage)
                 .unwrap_or(false),
             spelling,
+            constrained_by,
             unused,
         })
     }

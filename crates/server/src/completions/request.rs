@@ -4,7 +4,7 @@ use engine::CandleCompletionParams;
 use serde_json::Value;
 
 use crate::draws::with_draws;
-use crate::error::{Failure, bounded};
+use crate::error::{CONSTRAINT, Failure, bounded};
 use crate::format::ResponseFormat;
 use crate::logprobs::Spelling;
 use crate::model::Model;
@@ -44,6 +44,8 @@ pub(crate) struct Asked {
     pub(crate) stream: bool,
     pub(crate) include_usage: bool,
     pub(crate) spelling: Option<Spelling>,
+    /// The field that says what the answer has to be.
+    pub(crate) constrained_by: &'static str,
     pub(crate) unused: Vec<&'static str>,
 }
 
@@ -93,6 +95,10 @@ impl CompletionRequest {
             }
             params.constraint = constraint.or(params.constraint);
         }
+        let constrained_by = match &self.structured_outputs {
+            Some(_) => "structured_outputs",
+            None => CONSTRAINT,
+        };
         let prompts = self.prompt.into_vec();
         if prompts.is_empty() || prompts.len() > PROMPTS {
             let message = format!("prompt has {} texts, expected 1 to {PROMPTS}", prompts.len());
@@ -108,6 +114,7 @@ impl CompletionRequest {
                 .and_then(|options| options.include_usage)
                 .unwrap_or(false),
             spelling,
+            constrained_by,
             unused,
         })
     }

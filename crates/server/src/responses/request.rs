@@ -8,12 +8,12 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::item::{self, InputItem};
-use crate::chat_completions::never_schema;
+use crate::draws;
 use crate::error::{Failure, bounded};
 use crate::format::{FormatKind, json_schema};
 use crate::logprobs::Spelling;
 use crate::model::Model;
-use crate::shape::{NameOr, OneOrMany, null_schema, only_objects, unused};
+use crate::shape::{NameOr, OneOrMany, never_schema, null_schema, only, only_objects, unused};
 use crate::tools::{ChoiceMode, FunctionKind, no_arguments};
 
 only_objects!(
@@ -48,6 +48,15 @@ pub(crate) struct ResponseRequest {
     /// Keeps the most probable tokens up to this probability.
     #[schema(minimum = 0, maximum = 1)]
     top_p: Option<f32>,
+    /// Keeps this many of the most probable tokens; 0 and -1 keep all. An extension.
+    #[schema(minimum = -1, maximum = 2147483647)]
+    top_k: Option<i64>,
+    /// Keeps tokens of at least this share of the largest probability; 0 keeps all. An extension.
+    #[schema(minimum = 0, maximum = 1)]
+    min_p: Option<f32>,
+    /// Makes less probable what stands in the text already; 1 changes nothing. An extension.
+    #[schema(minimum = 0.01, maximum = 100)]
+    repetition_penalty: Option<f32>,
     /// The same seed and request give the same answer. An extension.
     #[schema(minimum = 0)]
     seed: Option<i64>,
@@ -102,6 +111,9 @@ pub(crate) struct ResponseRequest {
     safety_identifier: Option<String>,
     /// Not used.
     user: Option<String>,
+    /// Requests are answered in their order. In SGLang's words.
+    #[schema(minimum = 0, maximum = 0)]
+    priority: Option<i64>,
 }
 
 /// A tool that the model may call.
@@ -214,6 +226,11 @@ impl ResponseRequest {
     pub(crate) fn asked(mut self, model: &Model) -> Result<Asked, Failure> {
         let mut unused = self.unused();
         self.check_storing()?;
+        only(
+            "priority",
+            self.priority.map(Value::from).as_ref(),
+            &Value::from(0),
+        )?;
         let stream = self.stream.unwrap_or(false);
         if self.stream_options.is_some() && !stream {
             let message = "stream_options goes with stream alone";
@@ -266,6 +283,9 @@ impl ResponseRequest {
             temperature: self.temperature,
             sampling: Sampling {
                 top_p: self.top_p,
+                top_k: draws::top_k(self.top_k)?,
+                min_p: self.min_p,
+                repetition_penalty: self.repetition_penalty,
                 ..Sampling::default()
             },
             seed: bounded("seed", self.seed, 0, i64::MAX)?,

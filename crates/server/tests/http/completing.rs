@@ -138,7 +138,8 @@ async fn a_response_has_its_items_whole_and_streamed() {
         {"role": "user", "content": [{"type": "input_text", "text": "When?"}]},
         {"type": "function_call", "call_id": "a", "name": "now", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "a", "output": "noon"}],
-        "tools": [{"type": "function", "name": "now", "parameters": {"type": "object"}, "strict": false}]});
+        "tools": [{"type": "function", "name": "now", "parameters": {"type": "object"}, "strict": false}],
+        "top_k": -1, "min_p": 0.25, "repetition_penalty": 1.5});
     let whole = post(server.address, "/v1/responses", &asked).await;
     assert_eq!(whole.status, 200, "{whole:?}");
     let whole = whole.json();
@@ -155,6 +156,11 @@ async fn a_response_has_its_items_whole_and_streamed() {
     let said: Vec<engine::Message> = provider.asked()[0].0.messages().expect("it is a chat").to_vec();
     let roles: Vec<&str> = said.iter().map(|message| message.role.name()).collect();
     assert_eq!(roles, ["system", "user", "assistant", "tool"]);
+    let sampling = provider.asked()[0].1.sampling.clone();
+    assert_eq!(
+        (sampling.top_k, sampling.min_p, sampling.repetition_penalty),
+        (Some(0), Some(0.25), Some(1.5))
+    );
     asked["stream"] = true.into();
     let events = post(server.address, "/v1/responses", &asked).await.events();
     let numbers: Vec<u64> = events

@@ -31,6 +31,7 @@ async fn the_description_names_every_address_and_refuses_other_fields() {
         ("/conversations/{id}", "put"),
         ("/conversations/{id}", "delete"),
         ("/health", "get"),
+        ("/server_info", "get"),
         ("/metrics", "get"),
     ] {
         assert!(api["paths"][path][method].is_object(), "{method} {path}");

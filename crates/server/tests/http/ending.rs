@@ -123,6 +123,7 @@ async fn a_server_that_loads_says_so_and_how_far_it_is() {
         health.json(),
         json!({"status": "loading", "progress": {"stage": "starting"}})
     );
+    assert_eq!(get(server.address, "/server_info").await.status, 503);
     let body = json!({"model": "demo", "messages": [{"role": "user", "content": "Hi"}]});
     let refused = post(server.address, CHAT, &body).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
@@ -144,4 +145,6 @@ async fn a_server_that_loads_says_so_and_how_far_it_is() {
         .ready(server::Model::local("demo", served::demo_model()));
     let health = get(server.address, "/health").await;
     assert_eq!((health.status, &health.json()["model"]), (200, &json!("demo")));
+    let info = get(server.address, "/server_info").await.json();
+    assert_eq!(info["served_model_name"], "demo");
 }

@@ -43,7 +43,9 @@ async fn without_a_key_nothing_is_answered_but_whether_it_lives() {
             "{path}"
         );
     }
-    assert_eq!(get(server.address, "/health").await.status, 200);
+    for path in ["/health", "/server_info"] {
+        assert_eq!(get(server.address, path).await.status, 200, "{path}");
+    }
     let reply = ask(server.address, "POST", "/v1/messages", &[JSON], &body).await;
     assert_eq!(
         (reply.status, &reply.json()["error"]["type"]),
@@ -79,15 +81,20 @@ fn a_file_of_keys_that_others_can_read_is_refused() {
 #[tokio::test]
 async fn a_foreign_name_is_refused_where_no_key_protects() {
     let server = served::demo(Settings::default()).await;
-    for (host, status) in [("localhost", 200), ("127.0.0.1:1", 200), ("evil.example", 403)] {
+    for (at, host, status) in [
+        ("", "localhost", 200),
+        ("", "127.0.0.1:1", 200),
+        ("http://[::1]:1", "localhost", 200),
+        ("", "evil.example", 403),
+        ("", "localhost\r\nHost: evil.example", 403),
+        ("http://evil.example", "localhost", 403),
+    ] {
         let mut connection = Connection::open(server.address).await;
-        let head = format!("GET /v1/models HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let head = format!("GET {at}/v1/models HTTP/1.1\r\nHost: {host}\r\n\r\n");
         connection.send(head.as_bytes()).await.expect("the server reads");
-        assert_eq!(
-            connection.reply().await.map(|reply| reply.status),
-            Some(status),
-            "{host}"
-        );
+        let reply = connection.reply().await.expect("there is an answer");
+        assert_eq!(reply.status, status, "{at} {host}");
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
     }
 }
 

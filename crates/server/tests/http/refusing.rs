@@ -18,7 +18,7 @@ async fn every_fault_of_a_chat_is_named() {
         (json!({"temperature": -0.5}), "temperature"),
         (json!({"temperature": "hot"}), "temperature"),
         (json!({"top_p": 1.5}), "top_p"),
-        (json!({"top_k": -1}), "top_k"),
+        (json!({"top_k": -2}), "top_k"),
         (json!({"min_p": -0.1}), "min_p"),
         (json!({"max_tokens": 0}), "max_tokens"),
         (json!({"max_tokens": -1}), "max_tokens"),
@@ -46,6 +46,12 @@ async fn every_fault_of_a_chat_is_named() {
             "stream_options",
         ),
         (json!({"store": true}), "store"),
+        (json!({"skip_special_tokens": false}), "skip_special_tokens"),
+        (json!({"no_stop_trim": true}), "no_stop_trim"),
+        (json!({"return_hidden_states": true}), "return_hidden_states"),
+        (json!({"continue_final_message": true}), "continue_final_message"),
+        (json!({"separate_reasoning": false}), "separate_reasoning"),
+        (json!({"stream_reasoning": false}), "stream_reasoning"),
         (
             json!({"response_format": {"type": "xml"}}),
             "response_format.type",
@@ -55,6 +61,15 @@ async fn every_fault_of_a_chat_is_named() {
             "response_format.json_schema.schema",
         ),
         (json!({"structured_outputs": {}}), "structured_outputs"),
+        (
+            json!({"structured_outputs": {"regex": "(a"}}),
+            "structured_outputs",
+        ),
+        (
+            json!({"response_format": {"type": "json_schema",
+                "json_schema": {"name": "a", "schema": {"$ref": "#"}}}}),
+            "response_format",
+        ),
         (
             json!({"tools": [{"type": "custom", "function": {"name": "a"}}]}),
             "tools[0].type",
@@ -138,6 +153,35 @@ async fn what_changes_nothing_is_accepted_and_listed() {
     );
 }
 
+/// What SGLang's router adds to requests, as it sends them.
+#[tokio::test]
+async fn what_a_router_adds_and_is_so_anyway_is_accepted() {
+    let server = served::demo(Settings::default()).await;
+    let chat = json!({"model": "demo", "messages": [{"role": "user", "content": "Hi"}], "max_completion_tokens": 4,
+        "logprobs": false, "stream": false, "no_stop_trim": false, "ignore_eos": false,
+        "continue_final_message": false, "skip_special_tokens": true, "separate_reasoning": true,
+        "stream_reasoning": true, "return_hidden_states": false});
+    let text = json!({"model": "demo", "prompt": "a", "max_tokens": 4, "stream": false, "echo": false,
+        "no_stop_trim": false, "ignore_eos": false, "skip_special_tokens": true, "return_hidden_states": false});
+    let response = json!({"model": "demo", "input": "a", "max_output_tokens": 4, "store": false, "stream": null,
+        "temperature": 1.0, "top_p": 1.0, "priority": 0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0});
+    for (path, body) in [
+        (CHAT, chat),
+        ("/v1/completions", text),
+        ("/v1/responses", response),
+    ] {
+        let reply = post(server.address, path, &body).await;
+        assert_eq!(reply.status, 200, "{path}: {reply:?}");
+        assert_eq!(reply.header("x-unused-fields"), None, "{path}");
+    }
+    let urgent = json!({"model": "demo", "input": "a", "priority": 1});
+    let reply = post(server.address, "/v1/responses", &urgent).await;
+    assert_eq!(
+        (reply.status, &reply.json()["error"]["param"]),
+        (400, &json!("priority"))
+    );
+}
+
 #[tokio::test]
 async fn addresses_and_ways_that_there_are_none_of_are_refused_in_json() {
     let server = served::demo(Settings::default()).await;
@@ -159,6 +203,9 @@ async fn addresses_and_ways_that_there_are_none_of_are_refused_in_json() {
         "{}",
     )
     .await;
+    assert_eq!(reply.status, 415);
+    let packed = [JSON, ("Content-Encoding", "gzip")];
+    let reply = ask(server.address, "POST", CHAT, &packed, "{}").await;
     assert_eq!(reply.status, 415);
     let reply = ask(server.address, "POST", CHAT, &[JSON], "{").await;
     assert_eq!(reply.status, 400);

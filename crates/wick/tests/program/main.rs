@@ -20,6 +20,8 @@ mod memory;
 mod process;
 mod pulling;
 mod remote;
+#[cfg(all(unix, feature = "demo"))]
+mod replicas;
 mod run;
 mod sampling;
 mod schema;

@@ -60,6 +60,12 @@ pub(crate) fn run(command: &mut Command) -> Ended {
 /// The program, without the configuration and the memory of whoever runs the tests.
 pub(crate) fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_wick"));
+    alone(&mut program);
+    program
+}
+
+/// Takes the configuration and the memory of whoever runs the tests from a command.
+pub(crate) fn alone(program: &mut Command) {
     let nowhere = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nobody");
     for folder in ["XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
         program.env(folder, nowhere.join(folder));
@@ -69,7 +75,6 @@ pub(crate) fn program() -> Command {
             program.env_remove(name);
         }
     }
-    program
 }
 
 /// Runs `wick` with these arguments and no input.
