@@ -20,8 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Installs the clients below the target directory, starts the server, and runs them all.
 pub(crate) fn run() -> Result<()> {
-    // As the tests of the workspace build it: alone it would have other features, and be built anew.
-    cargo(&["build", "--workspace", "--all-features", "--bin", "wick"], &[])?;
+    // As the tests of the workspace build it: alone, or without what only tests need, its dependencies would have other
+    // features and be built anew.
+    cargo(&["test", "--workspace", "--all-features", "--no-run", "--quiet"], &[])?;
     let folder = root().join("target/clients");
     let work = prepare(&folder)?;
     let requirements = std::fs::read_to_string(work.join("requirements.txt"))?;

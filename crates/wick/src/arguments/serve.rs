@@ -32,7 +32,7 @@ pub(crate) struct ServeArguments {
     /// Most tokens that prompt and answer may have together [default: what the model can]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) ctx: Option<NonZeroUsize>,
-    /// An origin whose pages may read answers, such as https://example.org; several times for several [default: none]
+    /// An origin whose pages may read answers, such as <https://example.org>; several times for several [default: none]
     #[arg(long = "cors-origin", value_name = "ORIGIN")]
     pub(crate) cors_origins: Vec<String>,
     /// Folder that conversations are kept in, a file for each key [default: wick/conversations in the folder of data]
