@@ -31,6 +31,7 @@ export class Chat {
     Object.assign(this, parts);
     this.#open = new Conversation(this.store);
     this.#listen(this.#open);
+    this.thread.open(this.#open);
     const on = (name, does) => this.thread.addEventListener(name, ({ detail: { index, detail } }) => does(index, detail));
     on("copy", (_, text) => this.copy(text));
     on("edit", (index, text) => this.#attempt(() => this.#open.ask(text, index, (now) => this.#request(now))));

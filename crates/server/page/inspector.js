@@ -67,7 +67,7 @@ export class Inspector extends EventTarget {
     const place = token.top_logprobs.findIndex((other) => other.id === token.id);
     const rank = place < 0 ? `below the first ${token.top_logprobs.length}` : place === 0 ? "most probable" : `number ${place + 1}`;
     const facts = [
-      ["logarithm", `${token.logprob <= -9999 ? "−∞" : token.logprob.toFixed(4).replace("-", "−")} nats`],
+      ["logarithm", `${nats(token.logprob)} nats`],
       ["rank", rank],
       ["bytes", bytesOf(token) || "none"],
       ["token", `${counted(this.#index + 1)} of ${counted(this.#tokens.length)}, id ${token.id}`],
@@ -118,6 +118,13 @@ export class Inspector extends EventTarget {
       `Perplexity ${Math.exp(-mean).toFixed(3)} over ${counted(tokens.length)} token${tokens.length === 1 ? "" : "s"}. ` +
       `Least expected: “${shown(least)}” with ${percent(Math.exp(least.logprob))}.`;
   }
+}
+
+function nats(logprob) {
+  if (logprob <= -9999) return "−∞";
+  const size = -logprob;
+  const text = size === 0 ? "0" : size >= 0.001 ? size.toFixed(4) : size.toExponential(1);
+  return size === 0 ? text : `−${text}`;
 }
 
 function bar(name, probability, kind) {

@@ -123,7 +123,8 @@ export class TokenText extends EventTarget {
   #draw(token, { text, shared }, index) {
     const probability = Math.exp(token.logprob);
     const name = text === null ? `bytes ${bytesOf(token)}${shared ? ` of ${shared}` : ""}` : shown(token);
-    const element = h(`span.token.heat-${heat(probability)}.${token.kind}`, {
+    const element = h(`span.token.heat-${heat(probability)}`, {
+      "data-kind": token.kind,
       role: "button",
       tabindex: index === 0 ? "0" : "-1",
       "data-index": index,

@@ -43,7 +43,7 @@ export class TurnView extends EventTarget {
       this.#action("again", "Regenerate", () => this.#say("again")),
       this.#action("branch", "Branch", () => this.#say("branch")),
     );
-    this.foot = h("div.foot", {}, this.actions, this.figures);
+    this.foot = h("div.foot", {}, this.figures, this.actions);
     this.heading = h("h2.unseen");
     this.user = h("div.user", {}, this.message, this.userActions);
     this.answer = h(
