@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stage import Line, Server, address, answer, answered, ask, ready, say
+from stage import Line, Server, address, answer, answered, ask, becomes, ready, say
 
 KEYS = "first-key-of-the-page\nsecond-key-of-the-page\n"
 
@@ -31,19 +31,19 @@ def conversations_are_listed_found_renamed_and_deleted(stage):
         say(page, "Who are you?")
         assert address(page) != first
         names = page.locator("#conversations .name")
-        page.wait_for_function("document.querySelectorAll('#conversations .name').length === 2")
+        becomes(page, "document.querySelectorAll('#conversations .name').length === 2")
         assert names.all_inner_texts() == ["Who are you?", "Hello, my name is Mira."]
         page.fill("#search", "mira")
         assert names.all_inner_texts() == ["Hello, my name is Mira."]
         names.first.click()
-        page.wait_for_function("document.querySelector('.message').textContent.includes('Mira')")
+        becomes(page, "document.querySelector('.message').textContent.includes('Mira')")
         names.first.hover()
         page.get_by_role("button", name="Rename Hello, my name is Mira.").click()
         page.get_by_label("Title", exact=True).fill("About Mira")
         page.keyboard.press("Enter")
-        page.wait_for_function("document.querySelector('#title').textContent === 'About Mira'")
+        becomes(page, "document.querySelector('#title').textContent === 'About Mira'")
         page.reload()
-        page.wait_for_function("document.querySelector('#title').textContent === 'About Mira'")
+        becomes(page, "document.querySelector('#title').textContent === 'About Mira'")
         page.locator("#conversations li", has_text="About Mira").hover()
         page.get_by_role("button", name="Delete About Mira").click()
         page.get_by_role("button", name="Cancel").click()
@@ -51,7 +51,7 @@ def conversations_are_listed_found_renamed_and_deleted(stage):
         page.locator("#conversations li", has_text="About Mira").hover()
         page.get_by_role("button", name="Delete About Mira").click()
         page.get_by_role("button", name="Delete", exact=True).click()
-        page.wait_for_function("document.querySelectorAll('#conversations .name').length === 1")
+        becomes(page, "document.querySelectorAll('#conversations .name').length === 1")
         assert [told["title"] for told in ask(server.url, "GET", "/conversations")[1]["data"]] == ["Who are you?"]
         page.goto(server.url + "/" + first)
         page.get_by_text("not kept here").wait_for()
@@ -94,7 +94,7 @@ def a_server_that_keeps_nothing_is_said_to(stage):
         page.click("#new")
         say(page, "Who are you?")
         page.locator("#conversations .name", has_text="Mira").click()
-        page.wait_for_function("document.querySelector('.message').textContent.includes('Mira')")
+        becomes(page, "document.querySelector('.message').textContent.includes('Mira')")
         page.reload()
         ready(page)
         page.get_by_text("not kept here").wait_for()
@@ -106,7 +106,7 @@ def a_page_that_is_left_in_mid_answer_keeps_what_it_has(stage):
         line.rate = 15_000
         page.fill("#message", "Tell me a story about an owl.")
         page.press("#message", "Enter")
-        page.wait_for_function("document.querySelector('.markdown')?.textContent.length > 10")
+        becomes(page, "document.querySelector('.markdown')?.textContent.length > 10")
         address(page)
         line.rate = None
         page.reload()

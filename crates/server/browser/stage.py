@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 
 # Milliseconds that anything on the page may take.
-PATIENCE = 20_000
+PATIENCE = 8_000
 # Bytes a second of a slow line: a few tokens with their alternatives.
 SLOW = 12_000
 
@@ -156,10 +156,15 @@ class Stage:
             context.close()
 
 
+def becomes(page, expression, argument=None):
+    """Waits until an expression of the page holds; the page's own policy lets nothing in it evaluate texts."""
+    until(lambda: page.evaluate(expression, argument), expression)
+
+
 def ready(page):
     """Waits until the page knows its model."""
     page.wait_for_selector('#model[data-state="ready"]')
-    page.wait_for_function("document.querySelector('#context-text').textContent !== ''")
+    becomes(page, "document.querySelector('#context-text').textContent !== ''")
 
 
 def say(page, text, turn=None):
@@ -172,10 +177,10 @@ def say(page, text, turn=None):
 
 def answered(page, turns):
     """Waits until so many turns stand there and none is being answered."""
-    page.wait_for_function(
+    becomes(page, 
         "turns => document.querySelectorAll('article.turn').length === turns"
         " && !document.querySelector('[data-answering]')",
-        arg=turns,
+        turns,
     )
 
 
@@ -186,13 +191,13 @@ def answer(page, turn=-1):
 
 def address(page):
     """The fragment of the address, once the conversation has one."""
-    page.wait_for_function("location.hash.length > 1")
+    becomes(page, "location.hash.length > 1")
     return page.evaluate("location.hash")
 
 
 def kept(page, url):
     """The conversation that is open, as the server keeps it, once it has no more to keep."""
-    number = address(page).removeprefix("#c")
+    number = address(page).removeprefix("#/c")
     page.wait_for_timeout(100)
     status, whole = ask(url, "GET", f"/conversations/{number}")
     assert status == 200, whole

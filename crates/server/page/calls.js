@@ -24,12 +24,12 @@ export function callCard(call, result) {
   const head = h("div.name", {}, icon("tool"), h("span", {}, "calls ", h("code", {}, name)));
   const given = h(
     "pre",
-    { tabindex: "0", role: "region", "aria-label": `Arguments of ${name}` },
+    { tabindex: "0", role: "group", "aria-label": `Arguments of ${name}` },
     h("code", {}, ...highlighted(pretty(call.function.arguments), "json")),
   );
   const card = h("div.call", {}, head, given);
   if (result !== undefined) {
-    card.append(h("div.label", {}, "Result"), h("pre.result", { tabindex: "0", role: "region", "aria-label": `Result of ${name}` }, result));
+    card.append(h("div.label", {}, "Result"), h("pre.result", { tabindex: "0", role: "group", "aria-label": `Result of ${name}` }, result));
   }
   return card;
 }

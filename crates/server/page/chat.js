@@ -38,7 +38,7 @@ export class Chat {
     on("again", (index) => this.regenerate(index));
     on("branch", (index) => this.#branch(index));
     on("give", (_, results) => this.#attempt(() => this.#open.give(results, (now) => this.#request(now))));
-    on("go-on", () => this.send(GO_ON));
+    on("go-on", () => this.#attempt(() => this.#open.ask(GO_ON, this.#open.turns.length, (now) => this.#request(now))));
     on("choose", (turn, token) => this.#look(turn, token));
     this.inspector.addEventListener("choose", ({ detail }) => {
       const turn = this.#looked?.turn ?? this.#open.turns.length - 1;
@@ -85,7 +85,6 @@ export class Chat {
     });
     conversation.addEventListener("settle", () => {
       this.#answering.delete(conversation);
-      this.list();
       if (!isOpen()) return;
       this.#drawState();
       this.thread.draw();
@@ -100,19 +99,20 @@ export class Chat {
     });
   }
 
-  /** Does what the model has to answer, and tells where it was refused. */
-  async #attempt(does, restore = () => {}) {
+  /** Does what the model has to answer, and tells where it was refused; `text` then comes back into the field. */
+  async #attempt(does, text = null) {
     if (this.#open.isAnswering) return;
     this.notice.hide();
     this.#looked = null;
     this.thread.toEnd();
+    if (text !== null) this.composer.withdraw(text);
     try {
       await does();
     } catch (error) {
-      restore();
+      if (text !== null) this.composer.restore(text);
       if (error.name === "AbortError") return;
       if (!(error instanceof Failure)) throw error;
-      this.#tell(error, () => this.#attempt(does, restore));
+      this.#tell(error, () => this.#attempt(does, text));
     }
   }
 
@@ -134,11 +134,10 @@ export class Chat {
    * Sends a message; where nothing of it is answered, it comes back into the field.
    *
    * @param {string} text
-   * @param {() => void} [restore] brings the text back
    */
-  async send(text, restore) {
+  async send(text) {
     const conversation = this.#open;
-    await this.#attempt(() => conversation.ask(text, conversation.turns.length, (now) => this.#request(now)), restore);
+    await this.#attempt(() => conversation.ask(text, conversation.turns.length, (now) => this.#request(now)), text);
   }
 
   /**

@@ -84,6 +84,12 @@ export class Composer extends EventTarget {
     this.focus();
   }
 
+  /** Takes a text out of the field that was brought back into it. */
+  withdraw(text) {
+    if (this.field.value === text) this.write("");
+    else if (this.field.value.startsWith(`${text}\n\n`)) this.write(this.field.value.slice(text.length + 2));
+  }
+
   /** Moves the focus into the field. */
   focus() {
     this.field.focus();

@@ -118,21 +118,10 @@ export class Conversation extends EventTarget {
     } finally {
       this.#stop = null;
       take(turn, thought);
-      await this.#end();
+      if (this.turns.length === 0) this.title = "";
+      this.#say("settle");
+      this.save();
     }
-  }
-
-  /** Keeps what an answer has come to; a conversation that has no turn left is not kept. */
-  async #end() {
-    await this.#saving;
-    if (this.turns.length === 0 && this.id !== null) {
-      await this.#store.remove(this.id).catch(() => {});
-      this.id = null;
-      this.title = "";
-    } else {
-      await this.save();
-    }
-    this.#say("settle");
   }
 
   /** Ends the answer that is being written; what has come stays. */
@@ -151,15 +140,16 @@ export class Conversation extends EventTarget {
   }
 
   /**
-   * Keeps the conversation, behind what is being kept already. A failure is told as `unsaved`.
+   * Keeps the conversation, behind what is being kept already; one without turns is not kept. A failure is told as
+   * `unsaved`.
    *
    * @param {boolean} [leaving] whether the page may be gone at once
    */
   save(leaving = false) {
     const keep = async () => {
-      if (this.turns.length === 0) return;
       try {
-        this.id = await this.#store.save(this.id, this.title, this.turns.map(bare), leaving);
+        if (this.turns.length === 0) await this.#forget();
+        else this.id = await this.#store.save(this.id, this.title, this.turns.map(bare), leaving);
         this.unsaved = null;
       } catch (error) {
         this.unsaved = error.message;
@@ -170,6 +160,11 @@ export class Conversation extends EventTarget {
     if (leaving) return keep();
     this.#saving = this.#saving.then(keep);
     return this.#saving;
+  }
+
+  async #forget() {
+    if (this.id !== null) await this.#store.remove(this.id);
+    this.id = null;
   }
 
   /**

@@ -64,7 +64,7 @@ function joinButtons() {
     setTheme(nextTheme());
     drawTheme();
   });
-  composer.addEventListener("send", ({ detail }) => chat.send(detail, () => composer.restore(detail)));
+  composer.addEventListener("send", ({ detail }) => chat.send(detail));
   composer.addEventListener("stop", () => chat.stop());
   composer.addEventListener("edit-last", () => chat.editLast());
   byId("starters").append(

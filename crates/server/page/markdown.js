@@ -64,7 +64,7 @@ function drawCode({ language, text }) {
   const name = language || "text";
   const bar = h("div.bar", {}, h("span", {}, name), h("button.quiet", { type: "button", "data-copy": "code" }, "Copy"));
   const code = h("code", {}, ...highlighted(text, language));
-  return h("div.code", {}, bar, h("pre", { tabindex: "0", role: "region", "aria-label": `Code, ${name}` }, code));
+  return h("div.code", {}, bar, h("pre", { tabindex: "0", role: "group", "aria-label": `Code, ${name}` }, code));
 }
 
 function drawList({ start, tight, items }) {
@@ -84,5 +84,5 @@ function drawTable({ head, align, rows }) {
   const titles = h("tr", {}, ...head.map(cell("th")));
   const body = rows.map((row) => h("tr", {}, ...row.map(cell("td"))));
   const table = h("table", {}, h("thead", {}, titles), h("tbody", {}, ...body));
-  return h("div.scroll", { tabindex: "0", role: "region", "aria-label": "Table" }, table);
+  return h("div.scroll", { tabindex: "0", role: "group", "aria-label": "Table" }, table);
 }

@@ -109,7 +109,7 @@ export class Sidebar extends EventTarget {
  */
 export function fragment(id) {
   if (id === null) return "#";
-  return typeof id === "number" ? `#c${id}` : `#${id}`;
+  return typeof id === "number" ? `#/c${id}` : `#/${id}`;
 }
 
 /**
@@ -119,7 +119,7 @@ export function fragment(id) {
  * @returns {number|string|null}
  */
 export function fromFragment(text) {
-  const [, kind, digits] = /^#([cm])(\d{1,15})$/.exec(text) ?? [];
+  const [, kind, digits] = /^#\/([cm])(\d{1,15})$/.exec(text) ?? [];
   if (!kind) return null;
   return kind === "c" ? Number(digits) : `m${digits}`;
 }
