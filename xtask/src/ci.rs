@@ -11,7 +11,7 @@ type Step = (&'static str, fn() -> Result<()>);
 
 /// Runs every step and prints how long each took; stops at the first failure.
 pub(crate) fn run(full: bool) -> Result<()> {
-    let steps: [Step; 6] = [
+    let steps: [Step; 7] = [
         ("tidy", super::tidy::run),
         ("fmt", || cargo(&["fmt", "--all", "--check"], &[])),
         ("clippy", || {
@@ -30,6 +30,7 @@ pub(crate) fn run(full: bool) -> Result<()> {
         }),
         ("test", || cargo(&["test", "--workspace", "--all-features"], &[])),
         ("clients", super::clients::run),
+        ("page", || super::page::run(false)),
         ("doc", || {
             let flags = [("RUSTDOCFLAGS", "-D warnings")];
             cargo(&["doc", "--workspace", "--all-features", "--no-deps"], &flags)

@@ -13,8 +13,11 @@ mod bench;
 mod ci;
 mod clients;
 mod demo;
+mod demo_server;
 mod full;
 mod neon;
+mod packages;
+mod page;
 mod peers;
 mod remote;
 mod synth_model;
@@ -90,6 +93,12 @@ enum Task {
     /// Runs OpenAI's and Anthropic's clients and schemathesis, which are installed from their registries, against
     /// `wick serve`.
     Clients,
+    /// Drives the page of `wick serve` with Chromium, which has to be installed.
+    Page {
+        /// Writes the pictures of `docs` in the place of running the tests.
+        #[arg(long)]
+        pictures: bool,
+    },
     /// Compare the demo model with itself behind llama.cpp's Python server
     RemotePeers,
 }
@@ -151,6 +160,7 @@ fn main() -> ExitCode {
         Task::EvalDemo { options } => demo::examine(&options),
         Task::DemoPeers => demo::compare(),
         Task::Clients => clients::run(),
+        Task::Page { pictures } => page::run(pictures),
         Task::RemotePeers => remote::compare(),
     };
     match outcome {

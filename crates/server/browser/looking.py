@@ -40,11 +40,15 @@ def each_token_shows_what_the_model_held_of_it(stage):
     with stage.page() as page:
         ready(page)
         page.keyboard.press("Control+.")
-        with page.expect_response("**/v1/chat/completions") as told:
+        page.click("#open-settings")
+        page.fill("#setting-seed", "7")
+        page.keyboard.press("Escape")
+        with page.expect_request("**/v1/chat/completions") as asked:
             say(page, STORY)
-        events = [line[6:] for line in told.value.text().splitlines() if line.startswith("data: {")]
-        choices = [choice for event in events for choice in json.loads(event)["choices"]]
-        sent = [token for choice in choices for token in (choice.get("logprobs") or {"content": []})["content"]]
+        # The same request and seed give the same answer.
+        again = {**asked.value.post_data_json, "stream": False}
+        del again["stream_options"]
+        sent = ask(stage.url, "POST", "/v1/chat/completions", again)[1]["choices"][0]["logprobs"]["content"]
         tokens = page.locator(".token")
         assert tokens.count() == len(sent) > 20
         shown = "".join(page.locator(".token:not(.mark)").all_text_contents())
