@@ -24,7 +24,10 @@ pub(crate) struct DemoServer {
 pub(crate) fn build() -> Result<PathBuf> {
     // As the tests of the workspace build it: alone, or without what only tests need, its dependencies would have other
     // features and be built anew.
-    cargo(&["test", "--workspace", "--all-features", "--no-run", "--quiet"], &[])?;
+    cargo(
+        &["test", "--workspace", "--all-features", "--no-run", "--quiet"],
+        &[],
+    )?;
     Ok(program())
 }
 
@@ -42,7 +45,9 @@ impl DemoServer {
         }
         std::fs::create_dir_all(kept).with_context(|| kept.display().to_string())?;
         let mut command = Command::new(program());
-        command.args(["serve", "--port", "0", "--conversations"]).arg(kept);
+        command
+            .args(["serve", "--port", "0", "--conversations"])
+            .arg(kept);
         if let Some(key) = key {
             let keys = kept.join("keys");
             std::fs::write(&keys, key).with_context(|| keys.display().to_string())?;

@@ -20,7 +20,11 @@ pub(crate) struct Packages {
 
 /// Copies the scripts of `source` below `folder` and installs what they need, unless it is there.
 pub(crate) fn install(source: &str, folder: &Path) -> Result<Packages> {
-    need("python3", &["-c", "import ensurepip, venv"], "python3 and python3-venv")?;
+    need(
+        "python3",
+        &["-c", "import ensurepip, venv"],
+        "python3 and python3-venv",
+    )?;
     need("node", &["--version"], "nodejs")?;
     need("npm", &["--version"], "npm")?;
     let work = copy(&root().join(source), folder)?;
@@ -101,7 +105,9 @@ mod tests {
     fn a_program_that_is_missing_is_named_with_what_installs_it() {
         let error = need("no-such-program-anywhere", &[], "some-package").unwrap_err();
         let message = error.to_string();
-        assert!(message.contains("no-such-program-anywhere") && message.contains("apt-get install some-package"));
+        assert!(
+            message.contains("no-such-program-anywhere") && message.contains("apt-get install some-package")
+        );
         need("true", &[], "coreutils").unwrap();
     }
 }

@@ -11,7 +11,12 @@ use super::packages::{self, finish};
 
 const SOURCE: &str = "crates/server/browser";
 /// Names that Chromium has on the path.
-const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const BROWSERS: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
 
 /// Runs the tests of the page.
 ///
@@ -50,7 +55,10 @@ mod tests {
     #[test]
     fn the_first_name_that_is_there_is_taken() {
         let here = [root().join("xtask"), root()];
-        assert_eq!(find(&here, &["absent", "Cargo.lock"]), Some(root().join("Cargo.lock")));
+        assert_eq!(
+            find(&here, &["absent", "Cargo.lock"]),
+            Some(root().join("Cargo.lock"))
+        );
         assert_eq!(find(&here, &["absent"]), None);
     }
 }

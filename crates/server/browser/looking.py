@@ -234,29 +234,31 @@ def axe_finds_nothing_in_any_state(stage):
 def pictures(stage, folder):
     """Writes the pictures of the documentation."""
     for scheme, name in [("light", "page.png"), ("dark", "page-dark.png")]:
-        with stage.page(color_scheme=scheme, viewport={"width": 1280, "height": 800}) as page:
+        for outline in ask(stage.url, "GET", "/conversations")[1]["data"]:
+            ask(stage.url, "DELETE", f"/conversations/{outline['id']}")
+        with stage.page(color_scheme=scheme, viewport={"width": 1280, "height": 740}) as page:
             ready(page)
             page.click("#open-settings")
             page.fill("#setting-seed", "11")
             page.get_by_role("button", name="Insert a calculator").click()
             page.keyboard.press("Escape")
-            page.click("#tokens")
             say(page, "What is 12 + 30?")
             page.get_by_label("Result of calculator").fill("42")
             page.get_by_role("button", name="Send result").click()
-            becomes(page, "document.querySelectorAll('.waiting').length === 0 && !document.querySelector('[data-answering]')")
+            becomes(page, "!document.querySelector('.waiting') && !document.querySelector('[data-answering]')")
             page.click("#open-settings")
             page.fill("#setting-tools", "")
             page.fill("#setting-seed", "3")
             page.keyboard.press("Escape")
             page.click("#new")
+            page.click("#tokens")
+            say(page, "Hello, my name is Mira.")
             say(page, STORY)
-            least = page.evaluate(
-                """() => [...document.querySelectorAll(".token")].map((token) => token.className)
-                    .findIndex((name, index) => index > 8 && /heat-[456]/.test(name))"""
-            )
-            page.locator(".token").nth(max(least, 0)).hover()
-            page.wait_for_timeout(400)
+            # The first token far from the beginning that another could well have stood in the place of.
+            open_places = """() => [...document.querySelectorAll("article:last-child .token")]
+                .findIndex((token, index) => index > 8 && /heat-[45]/.test(token.className))"""
+            page.locator("article:last-child .token").nth(max(page.evaluate(open_places), 0)).hover()
+            page.wait_for_timeout(500)
             page.screenshot(path=folder / name)
 
 

@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 
 # Milliseconds that anything on the page may take.
-PATIENCE = 8_000
+PATIENCE = 20_000
 # Bytes a second of a slow line: a few tokens with their alternatives.
 SLOW = 12_000
 
