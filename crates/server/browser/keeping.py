@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stage import Line, Server, address, answer, answered, ask, becomes, ready, say
+from stage import Line, Server, address, answer, answered, ask, becomes, ready, say, until
 
 KEYS = "first-key-of-the-page\nsecond-key-of-the-page\n"
 
@@ -108,10 +108,18 @@ def a_page_that_is_left_in_mid_answer_keeps_what_it_has(stage):
         page.press("#message", "Enter")
         becomes(page, "document.querySelector('.markdown')?.textContent.length > 10")
         address(page)
+        assert page.locator("[data-answering]").count() == 1, "the message is kept before the answer ends"
+        page.goto("about:blank")
         line.rate = None
-        page.reload()
-        answered(page, 1)
-        assert page.locator(".message").inner_text() == "Tell me a story about an owl."
+        until(lambda: last(stage)["answer"], "what had come is kept")
+        assert last(stage)["interrupted"] and last(stage)["user"] == "Tell me a story about an owl.", last(stage)
+
+
+def last(stage):
+    """The only turn of the conversation that was last added to."""
+    number = ask(stage.url, "GET", "/conversations")[1]["data"][0]["id"]
+    [turn] = ask(stage.url, "GET", f"/conversations/{number}")[1]["turns"]
+    return turn
 
 
 TESTS = [
