@@ -31,6 +31,7 @@ pub(crate) fn run(full: bool) -> Result<()> {
         ("test", || cargo(&["test", "--workspace", "--all-features"], &[])),
         ("examples", super::examples::run),
         ("clients", super::clients::run),
+        ("page", || super::page::run(false)),
         ("doc", || {
             let flags = [("RUSTDOCFLAGS", "-D warnings")];
             cargo(&["doc", "--workspace", "--all-features", "--no-deps"], &flags)

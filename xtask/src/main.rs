@@ -13,10 +13,13 @@ mod bench;
 mod ci;
 mod clients;
 mod demo;
+mod demo_server;
 mod examples;
 mod full;
 mod gateway;
 mod neon;
+mod packages;
+mod page;
 mod peers;
 mod remote;
 mod synth_model;
@@ -96,6 +99,12 @@ enum Task {
     Clients,
     /// Kills one of two replicas of `wick serve` under load, behind SGLang's router, which is installed from its registry.
     Gateway,
+    /// Drives the page of `wick serve` with Chromium, which has to be installed.
+    Page {
+        /// Writes the pictures of `docs` in the place of running the tests.
+        #[arg(long)]
+        pictures: bool,
+    },
     /// Compare the demo model with itself behind llama.cpp's Python server
     RemotePeers,
 }
@@ -159,6 +168,7 @@ fn main() -> ExitCode {
         Task::DemoPeers => demo::compare(),
         Task::Clients => clients::run(),
         Task::Gateway => gateway::run(),
+        Task::Page { pictures } => page::run(pictures),
         Task::RemotePeers => remote::compare(),
     };
     match outcome {
