@@ -11,7 +11,7 @@ type Step = (&'static str, fn() -> Result<()>);
 
 /// Runs every step and prints how long each took; stops at the first failure.
 pub(crate) fn run(full: bool) -> Result<()> {
-    let steps: [Step; 7] = [
+    let steps: [Step; 8] = [
         ("tidy", super::tidy::run),
         ("fmt", || cargo(&["fmt", "--all", "--check"], &[])),
         ("clippy", || {
