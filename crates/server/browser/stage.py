@@ -164,7 +164,7 @@ def becomes(page, expression, argument=None):
 def ready(page):
     """Waits until the page knows its model."""
     page.wait_for_selector('#model[data-state="ready"]')
-    becomes(page, "document.querySelector('#context-text').textContent !== ''")
+    becomes(page, "document.querySelector('#context-text')?.textContent !== ''")
 
 
 def say(page, text, turn=None):

@@ -28,7 +28,7 @@ def an_answer_comes_piece_by_piece_with_its_figures(stage):
         assert len(lengths) > 5, lengths
         figures = page.locator(".figures").inner_text()
         assert "tokens/s" in figures and "first after" in figures and "prompt tokens cached" in figures, figures
-        becomes(page, "document.querySelector('#context-text').textContent.includes(' of 2,048 tokens of context')")
+        becomes(page, "document.querySelector('#context-text')?.textContent.includes(' of 2,048 tokens of context')")
         assert kept(page, stage.url)["turns"][0]["answer"].split() == answer(page).split()
         assert page.locator("#announcer").inner_text().startswith("Answered.")
 
@@ -39,7 +39,7 @@ def escape_stops_an_answer_and_what_came_is_kept(stage):
         line.rate = 20_000
         page.fill("#message", STORY)
         page.press("#message", "Enter")
-        becomes(page, "document.querySelector('.markdown').textContent.length > 10")
+        becomes(page, "document.querySelector('.markdown')?.textContent.length > 10")
         page.keyboard.press("Escape")
         answered(page, 1)
         line.rate = None
@@ -78,7 +78,7 @@ def an_edited_message_takes_the_place_of_what_followed(stage):
         field.fill("Who are you?")
         field.press("Enter")
         answered(page, 1)
-        becomes(page, "document.querySelector('.message').textContent === 'Who are you?'")
+        becomes(page, "document.querySelector('.message')?.textContent === 'Who are you?'")
         assert [turn["user"] for turn in kept(page, stage.url)["turns"]] == ["Who are you?"]
 
 
@@ -112,7 +112,7 @@ def a_call_of_a_tool_is_shown_and_goes_on_with_its_result(stage):
         page.reload()
         page.get_by_label("Result of calculator").fill("42")
         page.get_by_role("button", name="Send result").click()
-        becomes(page, "document.querySelector('.markdown').textContent.includes('42')")
+        becomes(page, "document.querySelector('.markdown')?.textContent.includes('42')")
         turn = kept(page, stage.url)["turns"][0]
         assert [told["role"] for told in turn["between"]] == ["assistant", "tool"] and "42" in turn["answer"], turn
         page.reload()
@@ -182,7 +182,7 @@ def a_busy_server_says_when_to_try_again(stage):
         becomes(page, "!document.querySelector('#notice .quiet').disabled")
         again.click()
         answered(page, 1)
-        becomes(page, "document.querySelector('.markdown').textContent.length > 5")
+        becomes(page, "document.querySelector('.markdown')?.textContent.length > 5")
         assert page.input_value("#message") == "", "what is sent again is not left in the field"
 
 
