@@ -125,12 +125,17 @@ impl Worker {
             keep(&mut self.prefixes, sequence);
             sequence.expire(now);
         }
+        self.clear();
+        self.resting.retain(|sequence| !sequence.is_over());
+        self.admission.sweep(now);
+    }
+
+    /// Frees the places of what is over, and keeps what it has run.
+    fn clear(&mut self) {
         for sequence in self.running.iter_mut().filter(|sequence| sequence.is_over()) {
             keep(&mut self.prefixes, sequence);
         }
         self.running.retain(|sequence| !sequence.is_over());
-        self.resting.retain(|sequence| !sequence.is_over());
-        self.admission.sweep(now);
     }
 
     /// Begins the next request for vectors where none is being run and there is room beside what runs, or can be made as
@@ -147,8 +152,7 @@ impl Worker {
                 .iter()
                 .map(Sequence::cache_bytes)
                 .fold(0, usize::saturating_add);
-            let (alone, room) = (self.running.is_empty(), slots < self.slots);
-            let most = self.cache_bytes;
+            let (alone, room, most) = (self.running.is_empty(), slots < self.slots, self.cache_bytes);
             self.embedding = self.admission.next_embedding(|embedding| {
                 alone || (room && bytes.saturating_add(embedding.cache_bytes()) <= most)
             });
@@ -183,6 +187,8 @@ impl Worker {
             let Some((mut sequence, rested)) = self.candidate() else {
                 return;
             };
+            // A request finds what ended before it was made, though that was after the sweep.
+            self.clear();
             while !self.fits(&sequence) {
                 if !self.set_one_aside() {
                     self.put_back(sequence, rested);
