@@ -126,6 +126,7 @@ fn gguf(checkpoint: &Checkpoint, options: LoadOptions) -> Result<&GgufFile, Mode
         HeldWeights::Auto => {}
         HeldWeights::Decoded => return unsupported("all weights decoded"),
         HeldWeights::Mapped => return unsupported("weights left in the mapped file"),
+        HeldWeights::Kept => return unsupported("packed weights in a file beside it"),
     }
     match checkpoint.gguf() {
         Some(file) => Ok(file),

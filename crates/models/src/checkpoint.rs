@@ -7,6 +7,7 @@ pub(crate) mod names;
 mod outline;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -123,6 +124,14 @@ impl Checkpoint {
         match &self.source {
             Source::Gguf(file) => file.path(),
             Source::Safetensors { tensors, .. } => tensors.folder(),
+        }
+    }
+
+    /// All files that hold its tensors.
+    pub(crate) fn files(&self) -> &[Arc<Mapping>] {
+        match &self.source {
+            Source::Gguf(file) => file.files(),
+            Source::Safetensors { tensors, .. } => tensors.files(),
         }
     }
 

@@ -5,6 +5,7 @@ mod plan;
 
 use crate::backend::candle::CandleBackend;
 use crate::backend::cpu::CpuBackend;
+use crate::backend::cpu::kept::{Found, Keeping, Place};
 use crate::backend::{Backend, Holding};
 #[cfg(feature = "borrowed")]
 use crate::borrowed;
@@ -14,10 +15,10 @@ use crate::decoder::{Architecture, Decoder};
 use crate::deepseek::{self, Deepseek, DeepseekShape};
 use crate::gguf::GgufFile;
 use crate::llama::Llama;
-use crate::loader::{Build, FileLoader, Sizes, Survey};
+use crate::loader::{Build, FileLoader, Loader, Sizes, Survey};
 use crate::qwen3::{Qwen3, Sparse};
 use crate::rope::Pairs;
-use crate::shape::DenseShape;
+use crate::shape::{BaseShape, DenseShape};
 use crate::{Capabilities, Device, Model, ModelError};
 pub use memory::free_memory;
 use plan::Planned;
@@ -193,6 +194,22 @@ impl Known {
         })
     }
 
+    fn base(&self) -> &BaseShape {
+        match self {
+            Self::Llama(shape, _) | Self::Qwen3(shape, _) => &shape.base,
+            Self::Deepseek(shape) => &shape.base,
+        }
+    }
+
+    /// Goes through all tensors and keeps nothing of what becomes of them.
+    fn go_through(&self, from: &mut impl Loader) -> Result<(), ModelError> {
+        match self {
+            Self::Llama(shape, pairs) => Llama::load(shape.clone(), *pairs, from).map(drop),
+            Self::Qwen3(shape, sparse) => Qwen3::load(shape.clone(), sparse.clone(), from).map(drop),
+            Self::Deepseek(shape) => Deepseek::load(shape.clone(), from).map(drop),
+        }
+    }
+
     fn layout(&self, entry: CacheType) -> Layout {
         match self {
             Self::Llama(shape, _) | Self::Qwen3(shape, _) => {
@@ -217,27 +234,22 @@ impl Known {
 fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<Planned, ModelError> {
     let Device::Cpu = options.device;
     let mut compute = options.computing(true);
-    if compute == Compute::Fast && options.weights == HeldWeights::Decoded {
-        return Err(ModelError::Unsupported {
-            architecture: checkpoint.architecture()?.to_owned(),
-            what: "decoded weights on kernels of our own (fast), which take them as they are stored",
-        });
+    let refused = match (compute, options.weights) {
+        (Compute::Fast, HeldWeights::Decoded) => {
+            Some("decoded weights on kernels of our own (fast), which take them as they are stored")
+        }
+        (Compute::Exact, HeldWeights::Kept) => {
+            Some("packed weights in a file beside it in exact arithmetic, which packs none")
+        }
+        _ => None,
+    };
+    if let Some(what) = refused {
+        let architecture = checkpoint.architecture()?.to_owned();
+        return Err(ModelError::Unsupported { architecture, what });
     }
     let mut survey = Survey::new(checkpoint);
-    let base = match known {
-        Known::Llama(shape, pairs) => {
-            Llama::load(shape.clone(), *pairs, &mut survey)?;
-            &shape.base
-        }
-        Known::Qwen3(shape, sparse) => {
-            Qwen3::load(shape.clone(), sparse.clone(), &mut survey)?;
-            &shape.base
-        }
-        Known::Deepseek(shape) => {
-            Deepseek::load(shape.clone(), &mut survey)?;
-            &shape.base
-        }
-    };
+    known.go_through(&mut survey)?;
+    let base = known.base();
     let Sizes {
         stored,
         parameters,
@@ -251,9 +263,10 @@ fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<
     let (packed_bytes, mapped_bytes) = (packed + always, stored + always);
     let fitting = match options.weights {
         HeldWeights::Auto => memory::holding(packed_bytes, 1),
-        HeldWeights::Decoded => Holding::Memory,
+        HeldWeights::Decoded | HeldWeights::Kept => Holding::Memory,
         HeldWeights::Mapped => Holding::Mapped,
     };
+    let kept = options.weights == HeldWeights::Kept && checkpoint.files().iter().all(|file| file.is_mapped());
     if compute == Compute::Fast && without_kernel > 0 && fitting == Holding::Mapped {
         if options.compute == Compute::Fast {
             return Err(ModelError::Unsupported {
@@ -267,7 +280,7 @@ fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<
     let holding = match (options.weights, compute) {
         (HeldWeights::Auto, Compute::Fast) => fitting,
         (HeldWeights::Auto, _) => memory::holding(decoded_bytes, 4),
-        (HeldWeights::Decoded, _) => Holding::Memory,
+        (HeldWeights::Decoded | HeldWeights::Kept, _) => Holding::Memory,
         (HeldWeights::Mapped, _) => Holding::Mapped,
     };
     let layout = known.layout(cache);
@@ -289,6 +302,7 @@ fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<
         },
         residence: match (compute, holding) {
             (_, Holding::Mapped) => Residence::Mapped,
+            (Compute::Fast, Holding::Memory) if kept => Residence::Mapped,
             (Compute::Fast, Holding::Memory) => Residence::Packed,
             (_, Holding::Memory) => Residence::Decoded,
         },
@@ -300,6 +314,7 @@ fn plan(checkpoint: &Checkpoint, options: LoadOptions, known: &Known) -> Result<
         width: base.hidden,
         stored_bytes: stored,
         holding,
+        kept,
         compute,
         layout,
     })
@@ -319,7 +334,11 @@ fn create(
     }
     match plan.compute {
         Compute::Fast => {
-            let backend = CpuBackend::new(plan.holding)?;
+            let mut backend = CpuBackend::new(plan.holding)?;
+            if plan.kept {
+                keep(&mut backend, checkpoint, &plan, progress, &known)?;
+                return load_on(backend, checkpoint, plan, &mut |_| {}, known);
+            }
             load_on(backend, checkpoint, plan, progress, known)
         }
         Compute::Auto | Compute::Exact => {
@@ -327,6 +346,43 @@ fn create(
             load_on(backend, checkpoint, plan, progress, known)
         }
     }
+}
+
+/// Has the backend take its matrices from the file beside the model, which is made where there is none that counts.
+fn keep(
+    backend: &mut CpuBackend,
+    checkpoint: &Checkpoint,
+    plan: &Planned,
+    progress: &mut dyn FnMut(LoadProgress),
+    known: &Known,
+) -> Result<(), ModelError> {
+    let Some(place) = Place::beside(checkpoint)? else {
+        return Ok(());
+    };
+    let done = LoadProgress {
+        done: 0,
+        total: plan.stored_bytes,
+    };
+    let kept = match Keeping::unless_kept(&place, backend.pool(), plan.model.resident_bytes)? {
+        Found::Kept(kept) => {
+            progress(LoadProgress {
+                done: done.total,
+                ..done
+            });
+            kept
+        }
+        Found::Missing(mut keeping) => {
+            known.go_through(&mut FileLoader {
+                checkpoint,
+                backend: &mut keeping,
+                progress,
+                done,
+            })?;
+            keeping.finish()?
+        }
+    };
+    backend.take_from(kept);
+    Ok(())
 }
 
 fn load_on<B: Backend + Build + 'static>(

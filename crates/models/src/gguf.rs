@@ -8,7 +8,6 @@
 
 mod array;
 mod metadata;
-mod partial;
 mod reader;
 mod split;
 mod writer;
@@ -128,6 +127,11 @@ impl GgufFile {
     /// Path of the file, the first part where there are several.
     pub fn path(&self) -> &Path {
         self.map.path()
+    }
+
+    /// The file, or all parts in their order.
+    pub(crate) fn files(&self) -> &[Arc<Mapping>] {
+        &self.parts
     }
 
     /// Length of the file in bytes, of all parts together where there are several.

@@ -14,6 +14,7 @@ pub mod gguf;
 mod mapping;
 mod model;
 mod part_name;
+mod partial;
 mod pooling;
 pub mod quant;
 pub mod safetensors;

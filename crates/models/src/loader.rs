@@ -95,8 +95,14 @@ pub(crate) trait Build: Parts {
     fn build_matrix(&mut self, weight: Weight) -> Result<Self::Matrix, ModelError>;
     /// * `parts`: one matrix each.
     fn build_stack(&mut self, parts: Vec<Weight>) -> Result<Self::Stack, ModelError>;
+    /// * `name`: of what the values were made of, like no other's.
     /// * `values`: shape `(count, outputs, inputs)`, decoded already.
-    fn stack_of(&mut self, values: Vec<f32>, shape: StackShape) -> Result<Self::Stack, ModelError>;
+    fn stack_of(
+        &mut self,
+        name: &str,
+        values: Vec<f32>,
+        shape: StackShape,
+    ) -> Result<Self::Stack, ModelError>;
     fn build_vector(&mut self, weight: Weight) -> Result<Self::Vector, ModelError>;
     fn build_table(&mut self, weight: Weight) -> Result<Self::Table, ModelError>;
 }
@@ -186,8 +192,8 @@ impl<B: Build> Loader for FileLoader<'_, B> {
         }
         let (keys, values) = split_key_value(&self.open(&whole)?.dequantize()?, shape);
         let parts = KeyValue {
-            key: self.backend.stack_of(keys, of_keys)?,
-            value: self.backend.stack_of(values, of_values)?,
+            key: self.backend.stack_of(&key_name, keys, of_keys)?,
+            value: self.backend.stack_of(&value_name, values, of_values)?,
         };
         Ok(self.report(parts))
     }

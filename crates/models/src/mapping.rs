@@ -86,6 +86,11 @@ impl Mapping {
         }
     }
 
+    /// Whether the bytes are those of a file, not of memory.
+    pub(crate) fn is_mapped(&self) -> bool {
+        matches!(self.bytes, Bytes::Mapped(_))
+    }
+
     /// Path the mapping was opened with.
     pub fn path(&self) -> &Path {
         &self.path

@@ -96,6 +96,11 @@ impl SafetensorsSet {
         &self.0.folder
     }
 
+    /// All files, shard after shard.
+    pub(crate) fn files(&self) -> &[Arc<Mapping>] {
+        &self.0.shards
+    }
+
     /// Length of all files together in bytes.
     pub fn file_bytes(&self) -> u64 {
         self.0.shards.iter().map(|shard| shard.bytes().len() as u64).sum()

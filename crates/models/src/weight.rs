@@ -1,6 +1,7 @@
 //! One tensor of a model, still in its stored form and decoded to f32 on demand.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::ModelError;
@@ -106,6 +107,11 @@ impl Weight {
     /// The bytes in the file.
     pub(crate) fn stored(&self) -> &[u8] {
         self.map.bytes().get(self.bytes.clone()).unwrap_or_default()
+    }
+
+    /// The file that it stands in, and its first byte there.
+    pub(crate) fn place(&self) -> (&Path, usize) {
+        (self.map.path(), self.bytes.start)
     }
 
     /// Gives the pages of a range of its bytes back, after the weights in it have been copied.

@@ -18,9 +18,9 @@ const SHARES: usize = 4;
 /// Bytes of blocks that are packed between two looks at what is done.
 const PACKED_AT_ONCE: usize = 8 << 20;
 
-/// Blocks of a file that stay where they are.
+/// Bytes of a file that stay where they are.
 pub trait Blocks: fmt::Debug + Send + Sync {
-    /// Rows one after the other, as GGML lays them out; the same bytes each time.
+    /// Rows one after the other as GGML lays them out, or the tiles of a packed matrix; the same bytes each time.
     fn bytes(&self) -> &[u8];
 }
 
@@ -37,11 +37,16 @@ pub struct Matrix {
 #[derive(Clone, Debug)]
 enum Held {
     Packed(Lines),
+    /// Tiles that were packed before, in a file.
+    Kept(Arc<dyn Blocks>),
     /// Tiles are packed when they are multiplied, each into memory that is used again.
     Unpacked(Arc<dyn Blocks>),
 }
 
 impl Matrix {
+    /// What a packed matrix looks like: another number where a type's tiles are laid out differently.
+    pub const TILES_VERSION: u32 = 1;
+
     /// Packs the blocks of a file.
     ///
     /// * `blocks`: rows one after the other, as GGML lays them out.
@@ -111,6 +116,46 @@ impl Matrix {
         Ok(Self { layout, rows, held })
     }
 
+    /// A matrix that was packed before and kept.
+    ///
+    /// * `tiles`: [`Matrix::tiles`] of a matrix of the same type and shape, under the same [`Matrix::TILES_VERSION`]; products are
+    ///   fastest where they begin at a line of the cache. Other bytes of that length are other weights.
+    ///
+    /// # Errors
+    ///
+    /// * [`MatrixError::Columns`] if `columns` is no multiple of the type's block.
+    /// * [`MatrixError::Bytes`] if `tiles` is not as long as rows and columns say.
+    pub fn kept(
+        weights: Weights,
+        rows: usize,
+        columns: usize,
+        tiles: Arc<dyn Blocks>,
+    ) -> Result<Self, MatrixError> {
+        let layout = Layout::new(weights, columns)?;
+        let (expected, found) = (Self::packed_bytes(weights, rows, columns)?, tiles.bytes().len());
+        if expected != found {
+            return Err(MatrixError::Bytes {
+                rows,
+                columns,
+                weights,
+                expected,
+                found,
+            });
+        }
+        let held = Held::Kept(tiles);
+        Ok(Self { layout, rows, held })
+    }
+
+    /// The tiles of a packed matrix, to be kept; `None` of one whose tiles are packed at every use.
+    #[must_use]
+    pub fn tiles(&self) -> Option<&[u8]> {
+        match &self.held {
+            Held::Packed(lines) => Some(lines.bytes()),
+            Held::Kept(tiles) => Some(tiles.bytes()),
+            Held::Unpacked(_) => None,
+        }
+    }
+
     /// Bytes that a packed matrix takes in memory.
     ///
     /// # Errors
@@ -150,7 +195,7 @@ impl Matrix {
     pub fn bytes(&self) -> usize {
         match &self.held {
             Held::Packed(lines) => lines.bytes().len(),
-            Held::Unpacked(_) => 0,
+            Held::Kept(_) | Held::Unpacked(_) => 0,
         }
     }
 
@@ -186,7 +231,7 @@ impl Matrix {
         Products::from([Product::new(self, activations, out).adding()]).multiply(pool)
     }
 
-    const fn tiles(&self) -> usize {
+    const fn tile_count(&self) -> usize {
         self.rows.div_ceil(LANES)
     }
 }
@@ -249,12 +294,13 @@ impl<'a> Product<'a> {
             first: first * LANES,
             add: self.add,
         };
+        let packed = |all: &[u8]| {
+            let tiles_of = &all[tiles.start * layout.bytes..tiles.end * layout.bytes];
+            layout.multiply(tiles_of, self.activations, activations.clone(), out(tiles.start));
+        };
         match held {
-            Held::Packed(lines) => {
-                let range = tiles.start * layout.bytes..tiles.end * layout.bytes;
-                let tiles_of = &lines.bytes()[range];
-                layout.multiply(tiles_of, self.activations, activations, out(tiles.start));
-            }
+            Held::Packed(lines) => packed(lines.bytes()),
+            Held::Kept(tiles) => packed(tiles.bytes()),
             Held::Unpacked(blocks) => {
                 let tile_bytes = LANES * layout.row_bytes();
                 let mut room = pool.room(2 * layout.bytes);
@@ -375,16 +421,16 @@ impl<'a, const N: usize> Products<'a, N> {
         let rows = products().map(|product| product.activations.rows());
         let parts = rows.max().unwrap_or(0).div_ceil(ROWS).max(1);
         // What is packed for each product is packed once.
-        let packed = products().all(|product| matches!(product.matrix.held, Held::Packed(_)));
-        let parts = if packed { parts } else { 1 };
-        let total: usize = products().map(|product| product.matrix.tiles()).sum();
+        let unpacked = products().any(|product| matches!(product.matrix.held, Held::Unpacked(_)));
+        let parts = if unpacked { 1 } else { parts };
+        let total: usize = products().map(|product| product.matrix.tile_count()).sum();
         let stretches = (pool.threads() * SHARES).div_ceil(parts).min(total);
         pool.run(parts * stretches, |share| {
             let (part, stretch) = (share / stretches, share % stretches);
             let mine = total * stretch / stretches..total * (stretch + 1) / stretches;
             let mut first = 0;
             for product in products() {
-                let own = first..first + product.matrix.tiles();
+                let own = first..first + product.matrix.tile_count();
                 first = own.end;
                 let (start, end) = (mine.start.max(own.start), mine.end.min(own.end));
                 let rows = product.activations.part(part, parts);

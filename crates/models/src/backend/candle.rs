@@ -84,7 +84,7 @@ impl Build for CandleBackend {
         parts.into_iter().map(|part| self.build_matrix(part)).collect()
     }
 
-    fn stack_of(&mut self, values: Vec<f32>, shape: StackShape) -> Result<Vec<Held>, ModelError> {
+    fn stack_of(&mut self, _: &str, values: Vec<f32>, shape: StackShape) -> Result<Vec<Held>, ModelError> {
         let StackShape {
             count,
             outputs,

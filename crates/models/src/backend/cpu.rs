@@ -7,6 +7,7 @@
 
 mod attention;
 mod experts;
+pub(crate) mod kept;
 pub(crate) mod packed;
 
 use std::num::NonZero;
@@ -21,12 +22,15 @@ use crate::rope::Rope;
 use crate::weight::Weight;
 use crate::{Device, KvCache, ModelError};
 use attention::Angles;
+use kept::Kept;
 
 /// The hidden state and the slots as rows of numbers; all of its memory is kept from one pass to the next.
 pub(crate) struct CpuBackend {
     level: Level,
     pool: Pool,
     holding: Holding,
+    /// What was packed before, where it is kept.
+    kept: Option<Kept>,
     /// Rows of the pass.
     rows: usize,
     /// Shape `(rows, width)`.
@@ -95,6 +99,7 @@ impl CpuBackend {
             level,
             pool,
             holding,
+            kept: None,
             rows: 0,
             hidden: Vec::new(),
             normed: Vec::new(),
@@ -107,6 +112,16 @@ impl CpuBackend {
             latent: attention::LatentRows::new(level),
             experts: experts::Room::new(level),
         })
+    }
+
+    /// Where the work is done.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Takes matrices from `kept`, all that are loaded from here on.
+    pub(crate) fn take_from(&mut self, kept: Kept) {
+        self.kept = Some(kept);
     }
 
     /// Norms rows of the hidden state into [`CpuBackend::normed`].
@@ -194,17 +209,25 @@ impl Parts for CpuBackend {
 
 impl Build for CpuBackend {
     fn build_matrix(&mut self, weight: Weight) -> Result<Matrix, ModelError> {
-        packed::matrix(&self.pool, &weight, self.holding)
+        match &self.kept {
+            Some(kept) => kept.matrix(&weight),
+            None => packed::matrix(&self.pool, &weight, self.holding),
+        }
     }
 
     fn build_stack(&mut self, parts: Vec<Weight>) -> Result<Vec<Matrix>, ModelError> {
-        parts
-            .iter()
-            .map(|part| packed::matrix(&self.pool, part, self.holding))
-            .collect()
+        parts.into_iter().map(|part| self.build_matrix(part)).collect()
     }
 
-    fn stack_of(&mut self, values: Vec<f32>, shape: StackShape) -> Result<Vec<Matrix>, ModelError> {
+    fn stack_of(
+        &mut self,
+        name: &str,
+        values: Vec<f32>,
+        shape: StackShape,
+    ) -> Result<Vec<Matrix>, ModelError> {
+        if let Some(kept) = &self.kept {
+            return kept.stack(name, shape);
+        }
         values
             .chunks_exact(shape.outputs * shape.inputs)
             .map(|values| packed::numbers(&self.pool, values, shape.outputs, shape.inputs))

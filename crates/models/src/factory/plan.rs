@@ -44,6 +44,10 @@ pub enum HeldWeights {
     Decoded,
     /// In the mapped file, decoded or packed at every use: the file's size, and much slower.
     Mapped,
+    /// Packed, in a mapped file of about the same size, `model.gguf.packed`, which the first load makes beside the model and
+    /// later ones find. It is made anew where it is damaged or the model's files are others; its folder has to be writable
+    /// then. A model that lies in no file is packed in memory. Refused in [`Compute::Exact`] and for a borrowed architecture.
+    Kept,
 }
 
 impl LoadOptions {
@@ -113,6 +117,8 @@ pub(super) struct Planned {
     /// Bytes of all tensors that are read.
     pub stored_bytes: u64,
     pub holding: Holding,
+    /// Whether packed matrices are kept in a file.
+    pub kept: bool,
     /// Never [`Compute::Auto`].
     pub compute: Compute,
     pub layout: Layout,

@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::partial::{self, PartialFile};
 use super::{Array, Value};
 use crate::ModelError;
+use crate::partial::{self, PartialFile};
 use crate::quant::BlockType;
 
 const ALIGNMENT: u64 = 32;

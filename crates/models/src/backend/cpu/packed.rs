@@ -36,6 +36,11 @@ pub(super) fn matrix(pool: &Pool, weight: &Weight, holding: Holding) -> Result<M
     }
 }
 
+/// The type that a matrix is packed as.
+pub(super) fn weights(weight: &Weight) -> Weights {
+    weight.block().and_then(kernel).unwrap_or(Weights::F32)
+}
+
 /// Bytes of a matrix in memory, and whether a kernel multiplies its type.
 pub(crate) fn size(block: Option<BlockType>, rows: usize, columns: usize) -> (u64, bool) {
     let weights = block.and_then(kernel);

@@ -8,9 +8,11 @@ use crate::ModelError;
 
 /// Bytes gathered before they are handed to the operating system.
 const BUFFER: usize = 1 << 18;
+/// What temporary names end with.
+const ENDING: &str = ".partial";
 
 /// A file under a temporary name, removed when it is dropped before [`finish`](Self::finish).
-pub(super) struct PartialFile {
+pub(crate) struct PartialFile {
     out: BufWriter<File>,
     name: TemporaryName,
 }
@@ -28,7 +30,7 @@ impl Drop for TemporaryName {
 
 impl PartialFile {
     /// A new, empty file in the folder of `path`.
-    pub(super) fn create(path: &Path) -> Result<Self, ModelError> {
+    pub(crate) fn create(path: &Path) -> Result<Self, ModelError> {
         let other = path.metadata().is_ok_and(|found| !found.is_file());
         let (false, Some(name)) = (other, path.file_name()) else {
             return Err(ModelError::NotAFile {
@@ -38,7 +40,7 @@ impl PartialFile {
         for attempt in 0u32.. {
             let mut temporary = std::ffi::OsString::from(".");
             temporary.push(name);
-            temporary.push(format!(".{}-{attempt}.partial", std::process::id()));
+            temporary.push(format!(".{}-{attempt}{ENDING}", std::process::id()));
             let temporary = path.with_file_name(temporary);
             match File::create_new(&temporary) {
                 Ok(file) => {
@@ -55,7 +57,7 @@ impl PartialFile {
     }
 
     /// Hands the last bytes to the operating system and gives the file the name `path`.
-    pub(super) fn finish(mut self, path: &Path) -> io::Result<()> {
+    pub(crate) fn finish(mut self, path: &Path) -> io::Result<()> {
         self.out.flush()?;
         if let Some(temporary) = &self.name.0 {
             std::fs::rename(temporary, path)?;
@@ -75,8 +77,26 @@ impl Write for PartialFile {
     }
 }
 
+/// Removes files that processes which were killed had begun for `path`, where no other process can be writing one.
+pub(crate) fn remove_left(path: &Path) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return;
+    };
+    let start = format!(".{name}.");
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let found = entry.file_name();
+        if found
+            .to_str()
+            .is_some_and(|found| found.starts_with(&start) && found.ends_with(ENDING))
+        {
+            // What cannot be removed takes room, and does no other harm.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// What went wrong while a file of `bytes` bytes was written.
-pub(super) fn fault(path: &Path, bytes: u64, source: io::Error) -> ModelError {
+pub(crate) fn fault(path: &Path, bytes: u64, source: io::Error) -> ModelError {
     let path = path.to_owned();
     match source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
