@@ -50,6 +50,11 @@ pub enum HeldWeights {
     Kept,
 }
 
+impl HeldWeights {
+    /// What the name of a model's first file gets behind it, to be that of [`HeldWeights::Kept`].
+    pub const KEPT_EXTENSION: &'static str = ".packed";
+}
+
 impl LoadOptions {
     /// How to compute, with kernels of our own or without.
     pub(crate) fn computing(&self, kernels: bool) -> Compute {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use models::HeldWeights;
+
 use super::model::is_path;
 use super::{HubError, HubFile, HubModel, choice};
 
@@ -180,10 +182,17 @@ impl Repository {
         if meant.is_empty() {
             return Err(none());
         }
+        let mut free = 0;
         for path in meant {
+            let mut kept = path.clone().into_os_string();
+            kept.push(HeldWeights::KEPT_EXTENSION);
+            let bytes = fs::metadata(&kept).map_or(0, |told| told.len());
+            if fs::remove_file(&kept).is_ok() {
+                free += bytes;
+            }
             fs::remove_file(&path).map_err(HubError::io(path))?;
         }
-        self.sweep()
+        Ok(free + self.sweep()?)
     }
 
     /// The commit that the revision of `model` had when it was last downloaded; a commit is its own.
@@ -224,7 +233,25 @@ impl Repository {
 
     fn bytes(&self) -> u64 {
         let blobs = fs::read_dir(self.blobs()).into_iter().flatten().flatten();
-        blobs.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum()
+        let blobs = blobs.filter_map(|entry| Some(entry.metadata().ok()?.len()));
+        blobs.sum::<u64>() + self.kept_bytes()
+    }
+
+    /// Bytes of packed weights that are kept beside the files.
+    fn kept_bytes(&self) -> u64 {
+        let mut listed = Vec::new();
+        for commit in self.commits() {
+            let snapshot = self.snapshot(&commit);
+            let mut files = Vec::new();
+            walk(&snapshot, &mut String::new(), &mut files);
+            listed.extend(files.into_iter().map(|file| snapshot.join(file.path)));
+        }
+        let kept = listed.into_iter().filter_map(|path| {
+            let mut kept = path.into_os_string();
+            kept.push(HeldWeights::KEPT_EXTENSION);
+            Some(fs::metadata(kept).ok()?.len())
+        });
+        kept.sum()
     }
 
     fn modified(&self) -> Option<SystemTime> {
@@ -265,11 +292,14 @@ pub(super) fn list(cache: &Path) -> Result<Vec<CachedModel>, HubError> {
     Ok(models)
 }
 
-/// The files below `folder` that are whole; `below` is where it lies itself.
+/// The files below `folder` that are whole, without packed weights that are kept beside them; `below` is where it lies itself.
 fn walk(folder: &Path, below: &mut String, files: &mut Vec<HubFile>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
+        if name.contains(HeldWeights::KEPT_EXTENSION) {
+            continue;
+        }
         let length = below.len();
         below.push_str(&name);
         // Of what a link leads to.

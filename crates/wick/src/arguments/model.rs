@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use models::{Compute, LoadOptions};
+use models::{Compute, HeldWeights, LoadOptions};
 use providers::remote::{RemoteConfig, Secret};
 use providers::{FAMILIES, Family};
 
@@ -52,7 +52,7 @@ pub(crate) struct ModelArguments {
     model: Option<ModelName>,
     /// Ask the OpenAI-compatible server at this address, which --model then names a model of; several times for replicas, and
     /// empty for none. The key, if it wants one, stands in WICK_API_KEY or in the file of --remote-key-file
-    #[arg(long, value_name = "URL", conflicts_with_all = ["provider", "cache", "compute"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["provider", "cache", "compute", "keep_packed"])]
     remote: Option<Vec<String>>,
     /// A file with the server's key in it, which only its owner may read
     #[arg(long, value_name = "FILE")]
@@ -73,6 +73,18 @@ pub(crate) struct ModelArguments {
     /// multiply to 8 bits [default: fast where the architecture has kernels, else exact; figures of `eval` are exact]
     #[arg(long, value_name = "WAY")]
     compute: Option<Computing>,
+    /// Keep packed weights in a file of about the model's size beside it, so that the next start need not pack them
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    keep_packed: Option<bool>,
+    /// Whether that was said by the command line, and so is refused where nothing is packed.
+    #[arg(skip)]
+    keep_by_flag: bool,
 }
 
 /// The variable of the environment that holds a server's key.
@@ -91,8 +103,10 @@ impl ModelArguments {
             ("--provider", self.provider.is_some()),
             ("--cache", self.cache.is_some()),
             ("--compute", self.compute.is_some()),
+            ("--keep-packed", self.keep_packed.is_some()),
         ];
         self.key_by_flag = self.remote_key_file.is_some();
+        self.keep_by_flag = self.keep_packed.is_some();
         let mut origin = settings.fill("remote", &mut self.remote)?;
         if !self.is_remote() {
             origin = Origin::Default;
@@ -103,6 +117,7 @@ impl ModelArguments {
         settings.fill("provider", &mut self.provider)?;
         settings.fill("cache", &mut self.cache)?;
         settings.fill("compute", &mut self.compute)?;
+        settings.fill("keep_packed", &mut self.keep_packed)?;
         if !self.is_remote() {
             if self.key_by_flag {
                 return Err(Usage("--remote-key-file is of no use without --remote".to_owned()).into());
@@ -228,19 +243,25 @@ impl ModelArguments {
 
     /// How the model is to be loaded.
     pub(crate) fn options(&self) -> LoadOptions {
+        self.computing(self.compute.map(Into::into).unwrap_or_default())
+    }
+
+    fn computing(&self, compute: Compute) -> LoadOptions {
+        let packs = compute != Compute::Exact || self.keep_by_flag;
         LoadOptions {
             cache: self.cache.map(Into::into),
-            compute: self.compute.map(Into::into).unwrap_or_default(),
+            compute,
+            weights: match self.keep_packed {
+                Some(true) if packs => HeldWeights::Kept,
+                _ => HeldWeights::Auto,
+            },
             ..LoadOptions::default()
         }
     }
 
     /// How the model is to be loaded where figures are compared with those of others: exact, unless something else is said.
     pub(crate) fn exact_options(&self) -> LoadOptions {
-        LoadOptions {
-            compute: self.compute.map_or(Compute::Exact, Into::into),
-            ..self.options()
-        }
+        self.computing(self.compute.map_or(Compute::Exact, Into::into))
     }
 }
 

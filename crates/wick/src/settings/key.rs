@@ -41,7 +41,7 @@ impl Key {
 }
 
 /// All of them, in the order in which they are shown.
-pub(crate) const KEYS: [Key; 38] = [
+pub(crate) const KEYS: [Key; 39] = [
     Key::of::<ModelName>("model", "the demo model"),
     Key::of::<Vec<String>>("remote", "none"),
     Key::of::<PathBuf>("remote_key_file", "none"),
@@ -49,6 +49,7 @@ pub(crate) const KEYS: [Key; 38] = [
     Key::of::<&'static Family>("provider", "none"),
     Key::of::<Cache>("cache", "f16, or f32 where the forward pass is exact"),
     Key::of::<Computing>("compute", "fast where the architecture has kernels, else exact"),
+    Key::of::<bool>("keep_packed", "false"),
     Key::of::<NonZeroUsize>("threads", "one for each core"),
     Key::of::<String>("system", "none"),
     Key::of::<PathBuf>("tools", "none"),

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use simd_matmul::{Blocks, Matrix, Pool, Weights};
 
 use super::packed;
-use crate::ModelError;
+use crate::{HeldWeights, ModelError};
 use crate::backend::Holding;
 use crate::checkpoint::Checkpoint;
 use crate::loader::{Build, Parts, StackShape};
@@ -82,7 +82,7 @@ impl Place {
             return Ok(None);
         };
         let mut name = first.path().file_name().unwrap_or_default().to_owned();
-        name.push(Self::EXTENSION);
+        name.push(HeldWeights::KEPT_EXTENSION);
         Ok(Some(Self {
             path: first.path().with_file_name(name),
             lock: first.path().to_owned(),
@@ -92,8 +92,6 @@ impl Place {
                 .collect::<Result<_, _>>()?,
         }))
     }
-
-    const EXTENSION: &'static str = ".packed";
 }
 
 impl Source {
