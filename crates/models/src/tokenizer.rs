@@ -45,7 +45,7 @@ pub enum Special {
 #[derive(Debug)]
 struct Inner {
     kind: String,
-    parse: tokenizers::Tokenizer,
+    parse: Arc<tokenizers::Tokenizer>,
     /// Made when it is first needed, since it holds the vocabulary a second time.
     literal: OnceLock<tokenizers::Tokenizer>,
     /// Bytes that each token stands for.
@@ -123,7 +123,7 @@ impl Tokenizer {
         let inner = match special {
             Special::Parse => &self.0.parse,
             Special::Literal => self.0.literal.get_or_init(|| {
-                let mut literal = self.0.parse.clone();
+                let mut literal = tokenizers::Tokenizer::clone(&self.0.parse);
                 literal.set_encode_special_tokens(true);
                 literal
             }),
@@ -251,7 +251,7 @@ impl Tokenizer {
     /// The text of a `tokenizer.json` that does as this one does; only a byte-level vocabulary has one.
     #[cfg(feature = "synth")]
     pub(crate) fn to_json(&self) -> Result<String, ModelError> {
-        let mut whole = self.0.parse.clone();
+        let mut whole = tokenizers::Tokenizer::clone(&self.0.parse);
         whole.with_decoder(Some(tokenizers::decoders::byte_level::ByteLevel::default()));
         whole.to_string(false).map_err(vocabulary)
     }
@@ -279,7 +279,7 @@ impl Tokenizer {
         });
         Self(Arc::new(Inner {
             kind: inner.kind.clone(),
-            parse: inner.parse.clone(),
+            parse: Arc::clone(&inner.parse),
             literal: inner.literal.clone(),
             bytes: bytes.collect(),
             names: ids().map(|id| inner.names.get(id).unwrap_or_default()).collect(),

@@ -10,6 +10,9 @@ use crate::mapping::Mapping;
 use crate::quant::BlockType;
 use crate::safetensors::{Element, SafetensorInfo, SafetensorsSet};
 
+/// Bytes of a file that the system maps together, at most.
+const TOGETHER: usize = 4 << 20;
+
 /// A tensor in a mapped file; cheap to keep, since the bytes stay where they are.
 #[derive(Clone, Debug)]
 pub(crate) struct Weight {
@@ -118,6 +121,12 @@ impl Weight {
     pub(crate) fn release(&self, range: Range<usize>) {
         let start = self.bytes.start;
         self.map.release(start + range.start..start + range.end);
+    }
+
+    /// Gives all pages back that may have come with its own: the system maps at once what it has read together.
+    pub(crate) fn release_around(&self) {
+        let (start, end) = (self.bytes.start / TOGETHER, self.bytes.end.div_ceil(TOGETHER));
+        self.map.release(start * TOGETHER..end * TOGETHER);
     }
 
     /// Bytes in the file.

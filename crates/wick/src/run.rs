@@ -40,6 +40,8 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
         } else {
             print_text(stream, fits).await?
         };
+        // The program ends: the system takes back at once what would be given back in a hundred thousand pieces.
+        std::mem::forget(model);
         match outcome {
             Outcome::Done(result) => result.map(|()| 0),
             Outcome::Interrupted => Ok(failure::INTERRUPTED),

@@ -235,7 +235,12 @@ impl Build for CpuBackend {
     }
 
     fn build_vector(&mut self, weight: Weight) -> Result<Vec<f32>, ModelError> {
-        weight.dequantize()
+        let vector = weight.dequantize()?;
+        if self.kept.is_some() {
+            // Nothing else of the file is read.
+            weight.release_around();
+        }
+        Ok(vector)
     }
 
     fn build_table(&mut self, weight: Weight) -> Result<Weight, ModelError> {

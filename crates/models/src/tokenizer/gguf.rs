@@ -29,8 +29,13 @@ fn byte_level_bpe(metadata: &Metadata, tokens: &Vocabulary<'_>) -> Result<Inner,
     let name = metadata.str("tokenizer.ggml.pre")?;
     let pre = Pre::known(name)?;
     let ids = tokens.ids();
-    let merges = listed_merges(metadata, &ids)?;
-    let parse = pre.tokenizer(ids, merges)?;
+    let merges = listed_merges(metadata)?
+        .map(|merge| merge.map(|(left, right)| (left.to_owned(), right.to_owned())))
+        .collect::<Result<_, _>>()?;
+    // What a merge lacks is looked for where there is something.
+    let parse = pre
+        .tokenizer(ids, merges)
+        .map_err(|error| check_merges(metadata, &tokens.ids()).err().unwrap_or(error))?;
     let spelling = Spelling {
         bytes: byte_level::bytes,
         strips_first_space: false,
@@ -92,42 +97,37 @@ fn sentence_piece(metadata: &Metadata, tokens: &Vocabulary<'_>) -> Result<Inner,
     )
 }
 
-/// The merges, each checked against the vocabulary.
-fn listed_merges(metadata: &Metadata, vocab: &Vocab) -> Result<Vec<(String, String)>, ModelError> {
+/// The merges, each as its two parts.
+fn listed_merges<'m>(
+    metadata: &'m Metadata,
+) -> Result<impl Iterator<Item = Result<(&'m str, &'m str), ModelError>>, ModelError> {
     let lines = metadata.array("tokenizer.ggml.merges")?.strings();
-    let lines = lines.ok_or_else(|| ModelError::Vocabulary {
-        fault: "merges are not strings".to_owned(),
-    })?;
-    let mut merges = Vec::new();
-    let mut merged = String::new();
-    for line in lines {
+    let lines = lines.ok_or_else(|| faulty("merges are not strings".to_owned()))?;
+    Ok(lines.map(|line| {
         // The left part is not empty, and neither part holds a space.
-        let pair = line
-            .bytes()
-            .skip(1)
-            .position(|byte| byte == b' ')
-            .map(|at| line.split_at(at + 1));
-        let (left, right) = match pair {
-            Some((left, right)) => (left, right.trim_start_matches(' ')),
-            None => {
-                return Err(ModelError::Vocabulary {
-                    fault: format!("merge {line:?} has no two parts"),
-                });
-            }
-        };
-        merged.clear();
-        merged.push_str(left);
-        merged.push_str(right);
+        let at = line.bytes().skip(1).position(|byte| byte == b' ');
+        let (left, right) = at
+            .map(|at| line.split_at(at + 1))
+            .ok_or_else(|| faulty(format!("merge {line:?} has no two parts")))?;
+        Ok((left, right.trim_start_matches(' ')))
+    }))
+}
+
+/// Finds the first merge of which the vocabulary lacks something.
+fn check_merges(metadata: &Metadata, vocab: &Vocab) -> Result<(), ModelError> {
+    for merge in listed_merges(metadata)? {
+        let (left, right) = merge?;
+        let merged = [left, right].concat();
         if let Some(lacking) = [left, right, &merged]
             .into_iter()
             .find(|part| !vocab.contains_key(*part))
         {
-            let fault = format!("merge {line:?} needs the token {lacking:?}");
-            return Err(ModelError::Vocabulary { fault });
+            return Err(faulty(format!(
+                "merge \"{left} {right}\" needs the token {lacking:?}"
+            )));
         }
-        merges.push((left.to_owned(), right.to_owned()));
     }
-    Ok(merges)
+    Ok(())
 }
 
 /// Names and classes of all tokens.

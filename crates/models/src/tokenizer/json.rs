@@ -1,7 +1,7 @@
 //! A tokenizer from a `tokenizer.json` and the files that are published beside it.
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use tokenizers::Tokenizer;
@@ -69,7 +69,7 @@ pub(super) fn read(path: &Path) -> Result<Inner, ModelError> {
         ),
         chat_template: beside.chat_template,
         names: names.iter().collect(),
-        parse,
+        parse: Arc::new(parse),
     })
 }
 

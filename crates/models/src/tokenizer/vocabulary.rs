@@ -1,6 +1,6 @@
 //! Names and classes of all tokens, and what every tokenizer is finished with, whichever file it came from.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use tokenizers::models::bpe::Vocab;
 use tokenizers::{AddedToken, Tokenizer};
@@ -101,7 +101,7 @@ impl<'a> Vocabulary<'a> {
             adds_bos: roles.adds_bos,
             end_of_generation: ending::ids(&ends, marks.map(|(id, name, _)| (id, name))),
             chat_template: roles.chat_template,
-            parse,
+            parse: Arc::new(parse),
         })
     }
 }

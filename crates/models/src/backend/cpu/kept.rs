@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 use simd_matmul::{Blocks, Matrix, Pool, Weights};
 
 use super::packed;
-use crate::{HeldWeights, ModelError};
 use crate::backend::Holding;
 use crate::checkpoint::Checkpoint;
 use crate::loader::{Build, Parts, StackShape};
 use crate::mapping::Mapping;
 use crate::partial::{self, PartialFile};
 use crate::weight::Weight;
+use crate::{HeldWeights, ModelError};
 
 /// What the last bytes of a file are: this, the index's checksum, and its length, both little-endian.
 const MAGIC: [u8; 8] = *b"packed01";
