@@ -98,9 +98,9 @@ fn sentence_piece(metadata: &Metadata, tokens: &Vocabulary<'_>) -> Result<Inner,
 }
 
 /// The merges, each as its two parts.
-fn listed_merges<'m>(
-    metadata: &'m Metadata,
-) -> Result<impl Iterator<Item = Result<(&'m str, &'m str), ModelError>>, ModelError> {
+fn listed_merges(
+    metadata: &Metadata,
+) -> Result<impl Iterator<Item = Result<(&str, &str), ModelError>>, ModelError> {
     let lines = metadata.array("tokenizer.ggml.merges")?.strings();
     let lines = lines.ok_or_else(|| faulty("merges are not strings".to_owned()))?;
     Ok(lines.map(|line| {
