@@ -76,6 +76,11 @@ impl Failure {
         }
     }
 
+    /// Whether only the queue was full.
+    pub(crate) fn is_queue_full(&self) -> bool {
+        self.code == Some(QUEUE_FULL)
+    }
+
     /// The same about the field of another name, where it is about `from`.
     pub(crate) fn renamed(self, from: &str, to: &str) -> Self {
         match &self.param {
@@ -157,6 +162,9 @@ where
     }
 }
 
+/// The code of a request that found as many waiting as may wait.
+const QUEUE_FULL: &str = "queue_full";
+
 /// The names of the engine's fields, where those of the interface are others.
 const NAMES: [(&str, &str); 11] = [
     ("choices", "n"),
@@ -196,7 +204,7 @@ impl From<EngineError> for Failure {
                 Self::field("messages", message).coded("context_length_exceeded")
             }
             EngineError::QueueFull { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, message)
-                .coded("queue_full")
+                .coded(QUEUE_FULL)
                 .after(1),
             EngineError::NotReady { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
                 .coded("not_ready")

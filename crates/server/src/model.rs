@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use engine::{
-    CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams, CandlePrompt, Engine, EngineError,
+    CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams, CandlePrompt, Engine,
 };
-use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
+use futures::{FutureExt as _, StreamExt as _, future};
 use models::Tokenizer;
 use providers::{Dialect, LocalProvider};
 
+use crate::calls::Calls;
 use crate::error::Failure;
 
 /// The pieces of an answer; the last is its end or an error.
-pub(crate) type Chunks = BoxStream<'static, Result<CandleCompletionChunk, EngineError>>;
+pub(crate) type Chunks = BoxStream<'static, Result<CandleCompletionChunk, Failure>>;
 
 /// A model under the id by which it is asked for.
 pub struct Model {
@@ -114,32 +115,56 @@ impl Model {
         })
     }
 
-    /// Begins a completion. Rendering and encoding happen on a thread that may block.
-    ///
-    /// * `patience`: for how long the first piece is waited for. A failure until then is an error here, one after it is the
-    ///   last item of the stream.
-    ///
-    /// **Cancellation:** dropping the future, or what it gave, cancels the request.
+    /// Begins a completion, as [`begun`] does with its [`pieces`](Self::pieces).
     pub(crate) async fn complete(
         self: &Arc<Self>,
         prompt: CandlePrompt,
         params: CandleCompletionParams,
         patience: Option<Duration>,
     ) -> Result<Chunks, Failure> {
+        begun(self.pieces(prompt, params), patience).await
+    }
+
+    /// The pieces of a completion, which begins when they are first asked for. Rendering and encoding happen on a thread that
+    /// may block.
+    ///
+    /// **Cancellation:** dropping them cancels the request.
+    pub(crate) fn pieces(self: &Arc<Self>, prompt: CandlePrompt, params: CandleCompletionParams) -> Chunks {
         let model = Arc::clone(self);
-        let begun = tokio::task::spawn_blocking(move || model.provider.prompt(prompt, &params));
-        let mut chunks = begun.await.map_err(|_| Failure::internal())?;
-        let first = match patience {
-            None => chunks.next().await,
-            Some(patience) => match tokio::time::timeout(patience, chunks.next()).await {
-                Ok(first) => first,
-                Err(_) => return Ok(chunks.boxed()),
-            },
+        let mut calls = Calls::new(self.dialect(), &params);
+        let asked = async move {
+            let asked = tokio::task::spawn_blocking(move || model.provider.prompt(prompt, &params));
+            match asked.await {
+                Ok(chunks) => chunks.map(|item| item.map_err(Failure::from)).boxed(),
+                Err(_) => stream::iter([Err(Failure::internal())]).boxed(),
+            }
         };
-        match first {
-            Some(Err(error)) => Err(error.into()),
-            first => Ok(stream::iter(first).chain(chunks).boxed()),
-        }
+        let told = asked.flatten_stream().filter_map(move |item| {
+            let told = match item {
+                Ok(chunk) => calls.told(chunk).map(Ok),
+                Err(failure) => Some(Err(failure)),
+            };
+            future::ready(told)
+        });
+        told.boxed()
+    }
+}
+
+/// The pieces, once the first of them is there.
+///
+/// * `patience`: for how long it is waited for. A failure until then is an error here, one after it is the last item of the
+///   stream.
+pub(crate) async fn begun(mut chunks: Chunks, patience: Option<Duration>) -> Result<Chunks, Failure> {
+    let first = match patience {
+        None => chunks.next().await,
+        Some(patience) => match tokio::time::timeout(patience, chunks.next()).await {
+            Ok(first) => first,
+            Err(_) => return Ok(chunks),
+        },
+    };
+    match first {
+        Some(Err(failure)) => Err(failure),
+        first => Ok(stream::iter(first).chain(chunks).boxed()),
     }
 }
 

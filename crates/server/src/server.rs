@@ -18,6 +18,7 @@ use crate::model::Model;
 use crate::patience::Patient;
 use crate::routes;
 use crate::settings::Settings;
+use crate::socket::Socket;
 use crate::state::{Phase, State};
 
 /// Headers that a request may have.
@@ -107,12 +108,18 @@ impl Server {
                 .header_read_timeout(settings.header_time)
                 .max_headers(HEADERS)
                 .max_buf_size(HEADER_BYTES);
-            let stream = TokioIo::new(Patient::new(stream, settings.write_time));
+            let socket = Socket::new(stream);
+            let left = socket.left();
+            let stream = TokioIo::new(Patient::new(socket, settings.write_time));
             let service = TowerToHyperService::new(router.clone());
             let connection = ending.watch(http.serve_connection(stream, service));
             tasks.spawn(async move {
-                // Whoever broke the connection off needs no answer.
-                let _ = connection.await;
+                tokio::select! {
+                    biased;
+                    // Whoever broke the connection off needs no answer.
+                    _ = connection => {}
+                    () = left => {}
+                }
                 drop(permit);
             });
         }

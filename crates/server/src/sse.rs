@@ -48,7 +48,7 @@ pub(crate) fn response(state: &State, chunks: Chunks, mut frames: impl Frames) -
     let begin = frames.begin();
     let pieces = chunks.map(move |item| match item {
         Ok(chunk) => frames.chunk(chunk),
-        Err(error) => frames.failure(&error.into()),
+        Err(failure) => frames.failure(&failure),
     });
     let events = stream::once(async { begin })
         .chain(pieces)

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::merged::add;
+use super::several::add;
 use crate::answer::{Answer, Choice, End, UsageBody};
 use crate::chat_completions::StopReason;
 use crate::error::Failure;

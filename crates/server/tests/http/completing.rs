@@ -1,6 +1,6 @@
 //! Plain completions, responses, and messages in Anthropic's shape.
 
-use engine::{CandleCompletionChunk, FinishReason, ToolCall};
+use engine::{CandleCompletionChunk, EngineConfig, FinishReason, ToolCall};
 use serde_json::{Value, json};
 use server::Settings;
 
@@ -45,6 +45,48 @@ async fn texts_are_continued_whole_and_streamed_alike() {
         assert_eq!(choice["finish_reason"], joined(&own, "/choices/0/finish_reason"));
     }
     assert_eq!(events.last(), Some(&json!("[DONE]")));
+}
+
+#[tokio::test]
+async fn more_texts_than_there_are_places_are_all_continued() {
+    let config = EngineConfig {
+        max_running: 2,
+        max_waiting: 1,
+        ..EngineConfig::default()
+    };
+    let provider = Scripted::new(config);
+    let server = served::scripted(Settings::default(), &provider).await;
+    let prompts: Vec<String> = (0..40).map(|number| format!("text {number}")).collect();
+    for stream in [false, true] {
+        // Answers longer than what is held of one that nobody reads.
+        let scripts: Vec<_> = prompts.iter().map(|_| provider.script()).collect();
+        for sender in scripts {
+            for _ in 0..300 {
+                sender.unbounded_send(text("x")).expect("the script is held");
+            }
+            for chunk in [finish(FinishReason::Length), complete()] {
+                sender.unbounded_send(chunk).expect("the script is held");
+            }
+        }
+        let asked = json!({"model": "scripted", "prompt": prompts, "stream": stream,
+            "stream_options": if stream { json!({"include_usage": true}) } else { Value::Null }});
+        let asked = post(server.address, "/v1/completions", &asked);
+        let reply = tokio::time::timeout(std::time::Duration::from_secs(20), asked);
+        let reply = reply.await.expect("it is answered");
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let told = if stream { reply.events() } else { vec![reply.json()] };
+        let choices = || told.iter().filter_map(|told| told["choices"].as_array()).flatten();
+        for index in 0..prompts.len() {
+            let own = choices().filter(|choice| choice["index"] == index);
+            let text: String = own.filter_map(|choice| choice["text"].as_str()).collect();
+            assert_eq!(text.len(), 300, "choice {index}");
+        }
+        let ended = choices().filter(|choice| choice["finish_reason"] == "length");
+        assert_eq!(ended.count(), prompts.len());
+        let used = told.iter().rev().find(|told| told["usage"].is_object());
+        assert_eq!(used.map(|told| &told["usage"]["completion_tokens"]), Some(&json!(80)));
+    }
+    assert_eq!(provider.engine.statistics().completed, 80);
 }
 
 #[tokio::test]

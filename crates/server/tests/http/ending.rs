@@ -39,6 +39,27 @@ async fn a_client_that_goes_away_takes_its_request_along() {
 }
 
 #[tokio::test]
+async fn bytes_behind_a_request_do_not_hide_that_its_client_has_gone() {
+    let provider = Scripted::new(EngineConfig::default());
+    let server = served::scripted(Settings::default(), &provider).await;
+    let sender = provider.script();
+    let mut connection = Connection::open(server.address).await;
+    connection.ask("POST", CHAT, &[JSON], &asked(false)).await;
+    connection
+        .send(b"\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await
+        .expect("the server reads");
+    provider.until(|counts| counts.in_flight == 1).await;
+    drop(connection);
+    provider.until(|counts| counts.cancelled == 1).await;
+    assert!(sender.is_closed());
+    tokio::time::timeout(Duration::from_secs(5), server.end())
+        .await
+        .expect("nothing is left that it waits for")
+        .expect("without a panic");
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_frees_the_models_sequence() {
     let server = served::demo(Settings::default()).await;
     let model = served::demo_model();
