@@ -27,7 +27,7 @@ pub(crate) use conversation::{ColourChoice, ConversationArguments, ToolServer};
 pub(crate) use examination::{
     BenchArguments, InspectArguments, LogitsArguments, PerplexityArguments, TokenizeArguments,
 };
-pub(crate) use generation::{GenerationArguments, tool_choice};
+pub(crate) use generation::{GenerationArguments, checked, tool_choice};
 pub(crate) use memory::{
     ExportArguments, ForgetArguments, Format, MemoryArguments, MemoryFile, MemoryRequest, SearchArguments,
 };
@@ -57,6 +57,7 @@ pub(crate) enum Command {
     #[command(after_help = failure::STATUS)]
     Run(Box<RunArguments>),
     /// Hold a conversation
+    #[command(after_help = failure::STATUS)]
     Chat(Box<ChatArguments>),
     /// Answer over HTTP, as OpenAI's and Anthropic's servers do
     Serve(Box<ServeArguments>),
@@ -122,6 +123,7 @@ impl ChatArguments {
         self.threads.settle(&self.model, settings)?;
         settings.fill("system", &mut self.system)?;
         self.conversation.settle(settings)?;
+        self.conversation.check(self.model.is_offline())?;
         self.generation.settle(settings)?;
         Ok(())
     }

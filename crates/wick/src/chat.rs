@@ -2,7 +2,8 @@
 //!
 //! Standard output carries the answers and nothing else in a pipe; whatever the program itself has to say goes to
 //! standard error. At a terminal lines are edited, answers are shown as they are meant, and Ctrl-C stops an answer; in a
-//! pipe every line is a message, and the first failure ends the program.
+//! pipe every line is a message, the first one without an answer ends the program, and a command that cannot be obeyed makes
+//! its status 1 at the end.
 
 mod command;
 mod draft;
@@ -13,6 +14,7 @@ mod style;
 mod flow;
 mod markdown;
 mod view;
+mod group;
 mod tool;
 mod confirmation;
 mod place;
@@ -30,9 +32,11 @@ use chat::memory::{Archive, Memory};
 use chat::{AgentRole, AskApproval, Toolbox};
 
 use crate::arguments::{ChatArguments, ConversationArguments, ToolServer};
+use crate::failure::Usage;
 use crate::interrupt::{self, Outcome};
 use crate::loading::{self, Model};
 use crate::{failure, output, settings};
+use group::Groups;
 use lines::Lines;
 use session::Session;
 use view::Screen;
@@ -51,23 +55,28 @@ const CONNECTING: Duration = Duration::from_secs(30);
 /// where a message gets no answer.
 pub(crate) fn chat(arguments: &ChatArguments) -> anyhow::Result<ExitCode> {
     let params = arguments.generation.params()?;
+    let servers = arguments.conversation.servers()?;
+    let groups = Groups::default();
     let (mut tools, longest) = match &arguments.conversation.tools {
-        Some(file) => tool::read(file)?,
+        Some(file) => tool::read(file, &groups)?,
         None => (Toolbox::new(), Duration::ZERO),
     };
+    if !tools.is_empty() {
+        group::end_on_signals(&groups).context("cannot listen for signals")?;
+    }
     let runtime = interrupt::runtime()?;
     let code = (|| {
         let lines = Lines::of_standard_input()?;
         let memory = memory(&arguments.conversation, lines.interactive())?;
-        if runtime.block_on(connect(&arguments.conversation.mcp, &mut tools))? {
+        if runtime.block_on(connect(&servers, &mut tools))? {
             return Ok(failure::INTERRUPTED);
         }
         for name in &arguments.conversation.allow {
             let known = tools.definitions().any(|tool| tool.name == *name);
-            anyhow::ensure!(
-                known,
-                "--allow names {name:?}, which is no tool of --tools or --mcp"
-            );
+            if !known {
+                let fault = format!("--allow names {name:?}, which is no tool of --tools or --mcp");
+                return Err(Usage(fault).into());
+            }
         }
         let Outcome::Done(model) = runtime.block_on(loading::load(&arguments.model))? else {
             return Ok(failure::INTERRUPTED);
@@ -83,8 +92,15 @@ pub(crate) fn chat(arguments: &ChatArguments) -> anyhow::Result<ExitCode> {
         let screen = Screen::of_standard_output(arguments.conversation.colour);
         Session::new(role, model, lines, questions, screen, arguments, &runtime).hold()
     })();
+    groups.end();
     runtime.shutdown_background();
-    code.map(ExitCode::from)
+    match code {
+        // Messages that nobody reads the answers of any more are not a chat that has ended.
+        Err(error) if failure::is_output_closed(&error) => Err(anyhow::anyhow!(
+            "cannot write to standard output: its reader has gone"
+        )),
+        code => code.map(ExitCode::from),
+    }
 }
 
 /// Adds the tools of these servers; whether Ctrl-C came first.

@@ -18,6 +18,8 @@ use crate::{failure, output};
 /// What is wrong with the environment, or what `run` would refuse.
 pub(crate) fn show(mut arguments: ShowArguments, mut settings: Settings) -> anyhow::Result<ExitCode> {
     arguments.settle(&mut settings)?;
+    // A key that `run` would refuse is refused here too.
+    arguments.model.remote()?;
     let key = arguments.model.key();
     let text = match arguments.json {
         true => format!("{}\n", record(&settings, key.as_ref())),
@@ -26,7 +28,10 @@ pub(crate) fn show(mut arguments: ShowArguments, mut settings: Settings) -> anyh
     for name in strangers() {
         failure::complain(&format!("wick: {name} is set, and is no variable of wick\n"));
     }
-    output::write(&text)?;
+    match arguments.json {
+        true => output::record(&text)?,
+        false => output::write(&text)?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -66,11 +71,39 @@ fn resolved(settings: &Settings) -> impl Iterator<Item = (&Resolved, &'static st
     })
 }
 
+/// A value as it may be shown: addresses have no user and no password.
+fn shown(resolved: &Resolved) -> Value {
+    match (resolved.key, &resolved.value) {
+        ("remote", Value::Array(addresses)) => {
+            let hidden = |address: &Value| match address.as_str() {
+                Some(text) => without_user(text).into(),
+                None => address.clone(),
+            };
+            addresses.iter().map(hidden).collect()
+        }
+        (_, value) => value.clone(),
+    }
+}
+
+/// An address with `...` in the place of its user and password, if it has any.
+fn without_user(address: &str) -> String {
+    let (scheme, rest) = match address.split_once("//") {
+        Some((scheme, rest)) => (format!("{scheme}//"), rest),
+        None => (String::new(), address),
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}...@{host}{path}"),
+        None => address.to_owned(),
+    }
+}
+
 fn record(settings: &Settings, key: Option<&KeySource>) -> Value {
     let mut values = Map::new();
     for (resolved, default) in resolved(settings) {
         let mut entry = place(settings.path(), &resolved.origin);
-        entry.insert("value".to_owned(), resolved.value.clone());
+        entry.insert("value".to_owned(), shown(resolved));
         if resolved.value.is_null() {
             entry.insert("default".to_owned(), default.into());
         }
@@ -116,9 +149,9 @@ fn page(settings: &Settings, key: Option<&KeySource>) -> String {
     fact("file", file.as_deref().unwrap_or("none"), "");
     fact("profile", settings.profile().unwrap_or("none"), "");
     for (resolved, default) in resolved(settings) {
-        let value = match &resolved.value {
+        let value = match shown(resolved) {
             Value::Null => default.to_owned(),
-            Value::String(text) => text.clone(),
+            Value::String(text) => text,
             other => other.to_string(),
         };
         let at = file.as_deref().unwrap_or_default();
@@ -137,4 +170,21 @@ fn page(settings: &Settings, key: Option<&KeySource>) -> String {
         None => fact("api_key", "none", "default"),
     }
     page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_user() {
+        for (address, shown) in [
+            ("https://user:p@ss@host:8000/v1", "https://...@host:8000/v1"),
+            ("user:pass@host", "...@host"),
+            ("http://host/a@b", "http://host/a@b"),
+            ("http://host", "http://host"),
+        ] {
+            assert_eq!(without_user(address), shown);
+        }
+    }
 }

@@ -22,19 +22,17 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> anyhow::Result<ExitCode> 
     let checkpoint = arguments.source()?.open()?;
     if let Some(file) = &arguments.render {
         let dialect = Dialect::of(&checkpoint, arguments.provider.unwrap_or(&PLAIN))?;
-        output::write(&chat::read(file)?.rendered(&dialect)?)?;
+        output::page(&chat::read(file)?.rendered(&dialect)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let description = Description::of(&checkpoint);
-    let text = if arguments.json {
-        let mut line =
+    if arguments.json {
+        let line =
             serde_json::to_string(&description).context("the description cannot be written as JSON")?;
-        line.push('\n');
-        line
+        output::record(&(line + "\n"))?;
     } else {
-        page(&description)
-    };
-    output::write(&text)?;
+        output::write(&page(&description))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

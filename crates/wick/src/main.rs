@@ -13,6 +13,7 @@ mod completions;
 mod config;
 mod confirmation;
 mod eval;
+mod export;
 mod failure;
 mod input;
 mod inspect;

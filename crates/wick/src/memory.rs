@@ -3,7 +3,7 @@
 //! A file that holds something else or is damaged is left as it is. Only an import makes a file.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::arguments::{
     ExportArguments, ForgetArguments, Format, MemoryArguments, MemoryFile, MemoryRequest, SearchArguments,
 };
-use crate::{age, confirmation, failure, output};
+use crate::{age, confirmation, export, failure, output};
 
 /// Does what `arguments` ask for.
 ///
@@ -25,7 +25,7 @@ pub(crate) fn memory(arguments: &MemoryArguments) -> anyhow::Result<ExitCode> {
     match &arguments.request {
         MemoryRequest::List { json } => list(file, *json),
         MemoryRequest::Search(search) => find(file, search),
-        MemoryRequest::Export(wanted) => export(file, wanted),
+        MemoryRequest::Export(wanted) => carry_out(file, wanted),
         MemoryRequest::Import { file: from } => import(file, from),
         MemoryRequest::Forget(what) => forget(file, what),
     }
@@ -78,8 +78,16 @@ fn list(file: &MemoryFile, as_json: bool) -> anyhow::Result<ExitCode> {
             page += &row(&format!("conversation {id}"), &age::ago(outline.updated), &text);
         }
     }
-    output::write(&page)?;
+    show(&page, as_json)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints lines of JSON, or a page.
+fn show(text: &str, as_json: bool) -> anyhow::Result<()> {
+    match as_json {
+        true => output::record(text),
+        false => output::page(text),
+    }
 }
 
 fn find(file: &MemoryFile, search: &SearchArguments) -> anyhow::Result<ExitCode> {
@@ -94,13 +102,15 @@ fn find(file: &MemoryFile, search: &SearchArguments) -> anyhow::Result<ExitCode>
                 json!({"kind": "fact", "id": id, "text": found.text, "kept": kept, "score": found.score}),
                 format!("fact {id}"),
             ),
-            Origin::Turn(id, turn) => (
-                json!({
+            Origin::Turn(id, index) => {
+                // Shown as people count.
+                let turn = index + 1;
+                let line = json!({
                     "kind": "turn", "conversation": id, "turn": turn, "text": found.text, "kept": kept,
                     "score": found.score,
-                }),
-                format!("conversation {id}, turn {turn}"),
-            ),
+                });
+                (line, format!("conversation {id}, turn {turn}"))
+            }
         };
         if search.json {
             let _ = writeln!(page, "{line}");
@@ -108,7 +118,7 @@ fn find(file: &MemoryFile, search: &SearchArguments) -> anyhow::Result<ExitCode>
             page += &row(&place, &age::ago(found.kept), &found.text);
         }
     }
-    output::write(&page)?;
+    show(&page, search.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -118,7 +128,7 @@ fn row(what: &str, age: &str, text: &str) -> String {
     format!("{}\n", row.trim_end())
 }
 
-fn export(file: &MemoryFile, wanted: &ExportArguments) -> anyhow::Result<ExitCode> {
+fn carry_out(file: &MemoryFile, wanted: &ExportArguments) -> anyhow::Result<ExitCode> {
     let portable = match existing(file)? {
         Some(archive) => Portable::of(&archive)?,
         None => Portable::default(),
@@ -129,12 +139,12 @@ fn export(file: &MemoryFile, wanted: &ExportArguments) -> anyhow::Result<ExitCod
     };
     match &wanted.out {
         Some(out) => write_whole(out, &text, &file.path()?)?,
-        None => output::write(&text)?,
+        None => show(&text, matches!(wanted.format, Format::Json))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes `text` beside `out` and renames it, so that what stood there stays until all of it is written.
+/// Writes `text` to `out`, which is not the memory itself.
 fn write_whole(out: &Path, text: &str, memory: &Path) -> anyhow::Result<()> {
     let same = |path: &Path| path.canonicalize().ok();
     anyhow::ensure!(
@@ -142,19 +152,7 @@ fn write_whole(out: &Path, text: &str, memory: &Path) -> anyhow::Result<()> {
         "{} is the memory itself; export to another file",
         out.display()
     );
-    let failed = || format!("cannot write {}", out.display());
-    let mut name = out
-        .file_name()
-        .with_context(|| format!("{} names no file", out.display()))?
-        .to_owned();
-    name.push(format!(".{}", std::process::id()));
-    let written: PathBuf = out.with_file_name(name);
-    let result = std::fs::write(&written, text).and_then(|()| std::fs::rename(&written, out));
-    if result.is_err() {
-        // What is half written is of no use to anybody.
-        let _ = std::fs::remove_file(&written);
-    }
-    result.with_context(failed)
+    export::replacing(out, text).with_context(|| format!("cannot write {}", out.display()))
 }
 
 fn import(file: &MemoryFile, from: &Path) -> anyhow::Result<ExitCode> {

@@ -16,6 +16,22 @@ pub(crate) fn write(text: &str) -> anyhow::Result<()> {
         .map_err(failure::of_write)
 }
 
+/// Writes `text`, which may hold what others wrote: to the letter in a pipe or a file, harmless at a terminal.
+pub(crate) fn page(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().is_terminal() {
+        true => write(&harmless(text)),
+        false => write(text),
+    }
+}
+
+/// Writes JSON: to the letter in a pipe or a file; at a terminal the same values, with escapes for what it would obey.
+pub(crate) fn record(json: &str) -> anyhow::Result<()> {
+    match std::io::stdout().is_terminal() {
+        true => write(&escaped(json)),
+        false => write(json),
+    }
+}
+
 /// Standard output while an answer streams to it.
 pub(crate) struct Answer {
     out: StdoutLock<'static>,
@@ -104,7 +120,11 @@ fn dimmed(text: &str, colours: bool) -> String {
 /// Whether a terminal would obey this character instead of showing it. Marks that turn the direction of writing are
 /// among them: with them a line reads as something else than it is.
 pub(crate) fn steers(letter: char) -> bool {
-    letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
 }
 
 /// `text` without anything that a terminal would obey, line ends and tabs apart.
@@ -115,6 +135,21 @@ pub(crate) fn harmless(text: &str) -> String {
         _ => letter,
     };
     text.replace("\r\n", "\n").chars().map(shown).collect()
+}
+
+/// The same JSON with an escape for each character that a terminal would obey. Those stand in strings alone: between
+/// values there are line ends and spaces.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match letter {
+            '\n' => text.push(letter),
+            // None of them is beyond the plane that four digits reach.
+            _ if steers(letter) => text += &format!("\\u{:04x}", u32::from(letter)),
+            _ => text.push(letter),
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -133,6 +168,26 @@ mod tests {
             harmless("a\u{1b}[2J\tb\n\u{9b}c\r"),
             "a\u{fffd}[2J\tb\n\u{fffd}c\u{fffd}"
         );
-        assert_eq!(harmless("a\r\n\u{202e}b\u{2066}"), "a\n\u{fffd}b\u{fffd}");
+        for mark in ['\u{202e}', '\u{2066}', '\u{200e}', '\u{200f}', '\u{61c}'] {
+            assert_eq!(harmless(&format!("a\r\n{mark}b")), "a\n\u{fffd}b");
+        }
+    }
+
+    #[test]
+    fn a_record_stays_the_same_json_without_what_steers() {
+        let text = "a\u{9b}b\u{202e}c\u{7f}\u{1b}d\u{61c}";
+        let record = serde_json::json!({ "text": text });
+        for json in [record.to_string(), format!("{record:#}\n")] {
+            let shown = escaped(&json);
+            assert!(shown.contains("a\\u009bb\\u202ec\\u007f"), "{shown}");
+            assert!(
+                !shown.chars().any(|letter| letter != '\n' && steers(letter)),
+                "{shown}"
+            );
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&shown).ok(),
+                Some(record.clone())
+            );
+        }
     }
 }

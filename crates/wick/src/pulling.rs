@@ -126,7 +126,10 @@ pub(crate) fn list(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
             text += &row(&format!("  {}", failure::one_line(path)), *size, "");
         }
     }
-    output::write(&text)?;
+    match arguments.json {
+        true => output::record(&text)?,
+        false => output::write(&text)?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 

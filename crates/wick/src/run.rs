@@ -9,12 +9,11 @@ use engine::{
 };
 use futures::StreamExt as _;
 use serde::Serialize;
-use serde::de::IgnoredAny;
 
 use crate::arguments::RunArguments;
 use crate::interrupt::{self, Outcome};
 use crate::loading::{self, Model};
-use crate::schema::SchemaError;
+use crate::schema::{Schema, SchemaError};
 use crate::{failure, input, output};
 
 /// Answers the prompt of `arguments`.
@@ -23,22 +22,22 @@ use crate::{failure, input, output};
 ///
 /// Whatever keeps the answer from being complete; what had been streamed until then stays printed.
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
-    let params = arguments.params()?;
+    let (params, schema) = arguments.params()?;
+    let schema = schema.as_ref();
     let runtime = interrupt::runtime()?;
     let code = runtime.block_on(async {
         let Outcome::Done(text) = input::prompt(arguments).await? else {
             return Ok(failure::INTERRUPTED);
         };
         let prompt = prompt(arguments, text);
-        let fits = arguments.schema.is_some();
         let Outcome::Done(model) = loading::load(&arguments.model).await? else {
             return Ok(failure::INTERRUPTED);
         };
         let stream = model.provider.prompt(prompt, &params);
         let outcome = if arguments.json {
-            interrupt::or_interrupt(print_json(stream, &model, fits)).await?
+            interrupt::or_interrupt(print_json(stream, &model, schema)).await?
         } else {
-            print_text(stream, fits).await?
+            print_text(stream, schema).await?
         };
         // The program ends: the system takes back at once what would be given back in a hundred thousand pieces.
         std::mem::forget(model);
@@ -64,6 +63,7 @@ fn prompt(arguments: &RunArguments, text: String) -> CandlePrompt {
 
 /// Checks that a whole answer is what a schema asks for; calls of tools are none.
 fn check_schema(
+    schema: &Schema,
     text: &str,
     called: bool,
     finish: Option<FinishReason>,
@@ -75,17 +75,18 @@ fn check_schema(
     if finish == Some(FinishReason::Length) {
         return Err(SchemaError::Cut { tokens });
     }
-    serde_json::from_str::<IgnoredAny>(text)
-        .map(drop)
-        .map_err(SchemaError::Answer)
+    schema.check(text)
 }
 
 type Completion = AsyncStream<Result<CandleCompletionChunk, EngineError>>;
 
 /// Shows the answer as it comes, until it ends or Ctrl-C is pressed.
 ///
-/// * `fits`: whether it has to fit a schema.
-async fn print_text(mut stream: Completion, fits: bool) -> anyhow::Result<Outcome<anyhow::Result<()>>> {
+/// * `schema`: what it has to fit, if anything.
+async fn print_text(
+    mut stream: Completion,
+    schema: Option<&Schema>,
+) -> anyhow::Result<Outcome<anyhow::Result<()>>> {
     let mut answer = output::Answer::begin();
     let (mut whole, mut called, mut finish, mut tokens) = (String::new(), false, None, 0);
     let outcome = interrupt::or_interrupt(async {
@@ -94,7 +95,7 @@ async fn print_text(mut stream: Completion, fits: bool) -> anyhow::Result<Outcom
             tokens += chunk.tokens().len();
             match chunk {
                 CandleCompletionChunk::Text { text, .. } => {
-                    if fits {
+                    if schema.is_some() {
                         whole.push_str(&text);
                     }
                     answer.piece(&text)?;
@@ -113,25 +114,25 @@ async fn print_text(mut stream: Completion, fits: bool) -> anyhow::Result<Outcom
     });
     let outcome = outcome.await?;
     answer.end()?;
-    Ok(match outcome {
-        Outcome::Done(Ok(())) if fits => {
-            Outcome::Done(check_schema(&whole, called, finish, tokens).map_err(Into::into))
+    Ok(match (outcome, schema) {
+        (Outcome::Done(Ok(())), Some(schema)) => {
+            Outcome::Done(check_schema(schema, &whole, called, finish, tokens).map_err(Into::into))
         }
-        outcome => outcome,
+        (outcome, _) => outcome,
     })
 }
 
 /// Shows the answer, its tokens and its figures as one line of JSON.
 ///
-/// * `fits`: whether it has to fit a schema.
-async fn print_json(stream: Completion, model: &Model, fits: bool) -> anyhow::Result<()> {
+/// * `schema`: what it has to fit, if anything.
+async fn print_json(stream: Completion, model: &Model, schema: Option<&Schema>) -> anyhow::Result<()> {
     let (record, finish) = collect(stream, model).await?;
     let mut line = serde_json::to_string(&record).context("the answer cannot be written as JSON")?;
     line.push('\n');
-    output::write(&line)?;
-    if fits {
+    output::record(&line)?;
+    if let Some(schema) = schema {
         let (called, tokens) = (!record.tool_calls.is_empty(), record.token_ids.len());
-        check_schema(&record.text, called, Some(finish), tokens)?;
+        check_schema(schema, &record.text, called, Some(finish), tokens)?;
     }
     Ok(())
 }

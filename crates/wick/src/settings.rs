@@ -21,13 +21,21 @@ pub(crate) use key::KEYS;
 use place::configuration;
 pub(crate) use place::{conversations, history, memory};
 pub(crate) use range::{Bias, Factor, Finite, Growth, Penalty, Share, Window};
-pub(crate) use secret::key_of_file;
+pub(crate) use secret::{key_of_file, text_of_key_file};
 pub(crate) use value::{ModelName, Setting};
 
 /// The variable that names the configuration file.
 pub(crate) const CONFIG: &str = "WICK_CONFIG";
 /// The variable that chooses a profile.
 pub(crate) const PROFILE: &str = "WICK_PROFILE";
+
+/// Variables with a secret in them, which no program that is started here sees.
+pub(crate) const SECRETS: [&str; 4] = [
+    "WICK_API_KEY",
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "HUGGINGFACE_TOKEN",
+];
 
 /// Where a value comes from; what is further down wins.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -40,7 +40,10 @@ pub(crate) fn tokenize(arguments: &TokenizeArguments) -> anyhow::Result<ExitCode
             let _ = writeln!(text, "{id:>7} {token:?}");
         }
     }
-    output::write(&text)?;
+    match arguments.json {
+        true => output::record(&text)?,
+        false => output::write(&text)?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 

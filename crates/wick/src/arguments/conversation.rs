@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use chat::mcp::Endpoint;
+use chat::mcp::{Endpoint, Secret};
 use clap::{Args, ValueEnum};
 
-use crate::settings::{Settings, SettingsError};
+use crate::failure::Usage;
+use crate::settings::{self, Settings, SettingsError};
 
 /// What a conversation has beside its model.
 #[derive(Debug, Args)]
@@ -17,7 +18,11 @@ pub(crate) struct ConversationArguments {
     /// A server of tools that speaks the Model Context Protocol: NAME= and then a program with its arguments between spaces, or
     /// an address that begins with http. Its tools are called NAME__TOOL; may be given several times
     #[arg(long, value_name = "NAME=SERVER", value_parser = tool_server)]
-    pub(crate) mcp: Vec<ToolServer>,
+    mcp: Vec<ToolServer>,
+    /// A file with the token in it that the server NAME of --mcp asks for over HTTP; only its owner may read it. May be given
+    /// several times
+    #[arg(long, value_name = "NAME=FILE", value_parser = key_file)]
+    mcp_key_file: Vec<(String, PathBuf)>,
     /// A tool whose calls run unasked; may be given several times
     #[arg(long, value_name = "TOOL")]
     pub(crate) allow: Vec<String>,
@@ -44,6 +49,56 @@ impl ConversationArguments {
             return Ok(());
         }
         settings.fill("memory", &mut self.memory).map(drop)
+    }
+
+    /// Checks what servers of tools are said to be.
+    ///
+    /// # Errors
+    ///
+    /// A server over HTTP where only this machine may be used; a token for a server that is none, or that takes none.
+    pub(crate) fn check(&self, offline: bool) -> Result<(), Usage> {
+        let http = |server: &&ToolServer| matches!(server.endpoint, Endpoint::Http { .. });
+        if let (true, Some(server)) = (offline, self.mcp.iter().find(http)) {
+            let fault = format!(
+                "the server of tools {:?} of --mcp, which is asked over HTTP, cannot be used with --offline",
+                server.name
+            );
+            return Err(Usage(fault));
+        }
+        for (name, _) in &self.mcp_key_file {
+            if !self.mcp.iter().filter(http).any(|server| server.name == *name) {
+                let fault =
+                    format!("--mcp-key-file names {name:?}, which is no server of --mcp at an address");
+                return Err(Usage(fault));
+            }
+        }
+        Ok(())
+    }
+
+    /// The servers of tools, with their tokens.
+    ///
+    /// # Errors
+    ///
+    /// A file with a token that cannot be read, or that others can.
+    pub(crate) fn servers(&self) -> Result<Vec<ToolServer>, SettingsError> {
+        let mut servers = self.mcp.clone();
+        for (name, file) in &self.mcp_key_file {
+            let text = settings::text_of_key_file(file)?;
+            for server in servers.iter_mut().filter(|server| server.name == *name) {
+                if let Endpoint::Http { token, .. } = &mut server.endpoint {
+                    *token = Some(Secret::new(text.clone()));
+                }
+            }
+        }
+        Ok(servers)
+    }
+}
+
+/// What `--mcp-key-file` says.
+fn key_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.to_owned(), file.into())),
+        _ => Err("it is NAME=FILE".to_owned()),
     }
 }
 

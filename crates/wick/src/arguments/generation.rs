@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::{CandleCompletionParams, ToolChoice, ToolDefinition};
 use serde_json::Value;
 
 use super::sampling::SamplingArguments;
+use crate::failure::Usage;
 use crate::settings::{Settings, SettingsError};
 
 /// How an answer is generated.
@@ -79,8 +80,26 @@ impl GenerationArguments {
             template_variables: self.template_variables.iter().flatten().cloned().collect(),
             ..Default::default()
         };
-        params.validate()?;
+        checked(&params)?;
         Ok(params)
+    }
+}
+
+/// Tokens of an answer where nothing says how many.
+const MAX_TOKENS: u32 = 1000;
+
+/// Checks parameters before any model is loaded.
+///
+/// # Errors
+///
+/// What is out of its range, or at odds with something else.
+pub(crate) fn checked(params: &CandleCompletionParams) -> Result<(), Usage> {
+    params.validate().map_err(|error| Usage(error.to_string()))?;
+    match params.min_tokens {
+        Some(fewest) if params.max_tokens.is_none() && fewest > MAX_TOKENS => Err(Usage(format!(
+            "min_tokens is {fewest} with max_tokens of {MAX_TOKENS}, expected at most max_tokens"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -116,7 +135,7 @@ impl ToolArguments {
     ///
     /// # Errors
     ///
-    /// A file of tools that cannot be read.
+    /// A file of tools that cannot be read, or a tool whose parameters are no schema.
     pub(super) fn with(&self, params: CandleCompletionParams) -> anyhow::Result<CandleCompletionParams> {
         Ok(CandleCompletionParams {
             tools: self.read()?,
@@ -132,8 +151,18 @@ impl ToolArguments {
         };
         let text =
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_str(&text)
-            .with_context(|| format!("{} is no JSON array of tools in OpenAI's shape", path.display()))
+        let tools: Vec<ToolDefinition> = serde_json::from_str(&text)
+            .with_context(|| format!("{} is no JSON array of tools in OpenAI's shape", path.display()))?;
+        for tool in &tools {
+            if let Err(fault) = jsonschema::validator_for(&tool.parameters) {
+                bail!(
+                    "the parameters of the tool {:?} in {} are no JSON schema: {fault}",
+                    tool.name,
+                    path.display()
+                );
+            }
+        }
+        Ok(tools)
     }
 }
 

@@ -150,6 +150,11 @@ impl ModelArguments {
         self.endpoints().next().is_some()
     }
 
+    /// Whether only what is on this machine may be used.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.offline.said()
+    }
+
     fn endpoints(&self) -> impl Iterator<Item = &String> {
         self.remote.iter().flatten().filter(|address| !address.is_empty())
     }
@@ -201,7 +206,7 @@ impl ModelArguments {
     ///
     /// None is named.
     pub(crate) fn named(&self) -> anyhow::Result<Source> {
-        anyhow::ensure!(self.model.is_some(), "name a model with --model PATH");
+        usage(self.model.is_some(), "name a model with --model PATH")?;
         self.bare()
     }
 
@@ -211,10 +216,10 @@ impl ModelArguments {
     ///
     /// Those of [`Self::source`], and a family, which would change nothing.
     pub(crate) fn bare(&self) -> anyhow::Result<Source> {
-        anyhow::ensure!(
+        usage(
             self.provider.is_none(),
-            "that uses the weights alone, which no family changes; leave --provider out"
-        );
+            "that uses the weights alone, which no family changes; leave --provider out",
+        )?;
         self.source()
     }
 
@@ -224,14 +229,14 @@ impl ModelArguments {
     ///
     /// None is named, and none is built in; it is a server's.
     pub(crate) fn source(&self) -> anyhow::Result<Source> {
-        anyhow::ensure!(
+        usage(
             !self.is_remote(),
-            "that needs the model itself, not a server; leave --remote out"
-        );
-        anyhow::ensure!(
+            "that needs the model itself, not a server; leave --remote out",
+        )?;
+        usage(
             self.remote_key_file.is_none() || !self.key_by_flag,
-            "that asks no server; leave --remote-key-file out"
-        );
+            "that asks no server; leave --remote-key-file out",
+        )?;
         let path = self.model.as_ref().map(|ModelName(path)| path.as_path());
         Source::of(path, self.offline.said())
     }
@@ -262,6 +267,16 @@ impl ModelArguments {
     /// How the model is to be loaded where figures are compared with those of others: exact, unless something else is said.
     pub(crate) fn exact_options(&self) -> LoadOptions {
         self.computing(self.compute.map_or(Compute::Exact, Into::into))
+    }
+}
+
+/// # Errors
+///
+/// [`Usage`] that says `fault`, unless things are as they should be.
+fn usage(fine: bool, fault: &str) -> Result<(), Usage> {
+    match fine {
+        true => Ok(()),
+        false => Err(Usage(fault.to_owned())),
     }
 }
 

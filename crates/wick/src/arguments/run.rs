@@ -6,10 +6,10 @@ use clap::Args;
 use engine::CandleCompletionParams;
 
 use super::configuration::SystemArgument;
-use super::generation::{GenerationArguments, ToolArguments};
+use super::generation::{GenerationArguments, ToolArguments, checked};
 use super::model::ModelArguments;
 use super::threads::ThreadArguments;
-use crate::schema;
+use crate::schema::{self, Schema};
 use crate::settings::Settings;
 
 /// `wick run`.
@@ -29,9 +29,9 @@ pub(crate) struct RunArguments {
     /// Print one JSON object, and nothing else, when the answer is complete
     #[arg(long)]
     pub(crate) json: bool,
-    /// JSON schema that the answer has to fit; one that is cut before it does is an error
+    /// JSON schema that the answer has to fit; one that does not is an error
     #[arg(long, value_name = "FILE")]
-    pub(crate) schema: Option<PathBuf>,
+    schema: Option<PathBuf>,
     #[command(flatten)]
     tools: ToolArguments,
     #[command(flatten)]
@@ -55,17 +55,20 @@ impl RunArguments {
         Ok(())
     }
 
-    /// The parameters of the answer, checked before any model is loaded.
+    /// The parameters of the answer, checked before any model is loaded, and the schema that it has to fit.
     ///
     /// # Errors
     ///
     /// A file of tools or a schema that cannot be read or followed, and what is out of its range.
-    pub(crate) fn params(&self) -> anyhow::Result<CandleCompletionParams> {
+    pub(crate) fn params(&self) -> anyhow::Result<(CandleCompletionParams, Option<Schema>)> {
         let mut params = self.tools.with(self.generation.params()?)?;
+        let mut schema = None;
         if let Some(path) = &self.schema {
-            params.constraint = Some(schema::read(path, self.model.is_remote())?);
+            let (constraint, read) = schema::read(path, self.model.is_remote())?;
+            params.constraint = Some(constraint);
+            schema = Some(read);
         }
-        params.validate()?;
-        Ok(params)
+        checked(&params)?;
+        Ok((params, schema))
     }
 }

@@ -8,7 +8,7 @@ use rustyline::{Context, Helper};
 
 use super::command::{COMMANDS, description};
 use super::{draft, setting};
-use crate::{failure, pulling};
+use crate::{failure, output, pulling};
 
 /// What the editor asks while a line is typed.
 #[derive(Default)]
@@ -45,7 +45,7 @@ impl Completer for Assistant {
             },
             "load" => word(self.titles.clone()),
             "model" => {
-                let (from, mut found) = self.files.complete(line, pos, context)?;
+                let (from, mut found) = showable(self.files.complete(line, pos, context))?;
                 if from == start {
                     let mut models = fitting(models(), arguments, false);
                     models.append(&mut found);
@@ -53,13 +53,21 @@ impl Completer for Assistant {
                 }
                 Ok((from, found))
             }
-            "export" => self.files.complete(line, pos, context),
+            "export" => showable(self.files.complete(line, pos, context)),
             name => {
                 let words = description(name).map_or(&[][..], |found| found.words);
                 word(words.iter().map(|word| (*word).to_owned()).collect())
             }
         }
     }
+}
+
+/// Files whose names a terminal shows as they are. Others have to be typed.
+fn showable(found: rustyline::Result<(usize, Vec<Pair>)>) -> rustyline::Result<(usize, Vec<Pair>)> {
+    let steers = |text: &str| text.chars().any(output::steers);
+    let (from, mut files) = found?;
+    files.retain(|file| !steers(&file.display) && !steers(&file.replacement));
+    Ok((from, files))
 }
 
 /// The models that are on this machine, as far as their cache can be read.
@@ -73,12 +81,14 @@ fn models() -> Vec<String> {
 
 /// Those that begin with what was typed; with `space`, one stands behind each.
 fn fitting(names: impl IntoIterator<Item = String>, typed: &str, space: bool) -> Vec<Pair> {
+    // Names are others' words: none of them is put into the line with what a terminal would obey.
+    let names = names.into_iter().map(|name| failure::one_line(&name));
     let fits = |name: &String| name.starts_with(typed);
     let pair = |name: String| Pair {
-        display: failure::one_line(&name),
+        display: name.clone(),
         replacement: if space { format!("{name} ") } else { name },
     };
-    names.into_iter().filter(fits).map(pair).collect()
+    names.filter(fits).map(pair).collect()
 }
 
 impl Validator for Assistant {
@@ -135,6 +145,34 @@ mod tests {
         assert_eq!(completed("/load f"), ["/load foxes"]);
         assert_eq!(completed("/memory s"), ["/memory search"]);
         assert_eq!(completed("a message"), [""; 0]);
+    }
+
+    #[test]
+    fn names_that_would_steer_a_terminal_are_not_offered_raw() {
+        let title = "\u{1b}]0;owned\u{7}den\u{202e}";
+        let assistant = Assistant {
+            titles: vec![title.to_owned()],
+            ..Assistant::default()
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["good.md", "bad\u{1b}[2J.md"] {
+            std::fs::write(folder.path().join(name), "").expect("a file");
+        }
+        let history = MemHistory::new();
+        let context = Context::new(&history);
+        for (line, count) in [
+            ("/load ".to_owned(), 1),
+            (format!("/export {}/", folder.path().display()), 1),
+        ] {
+            let (_, found) = assistant
+                .complete(&line, line.len(), &context)
+                .expect("no failure");
+            assert_eq!(found.len(), count, "{line}");
+            for pair in found {
+                let both = pair.display + &pair.replacement;
+                assert!(!both.chars().any(output::steers), "{both:?}");
+            }
+        }
     }
 
     #[cfg(feature = "demo")]

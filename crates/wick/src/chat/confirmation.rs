@@ -1,7 +1,7 @@
 //! The question whether a call may run.
 //!
 //! **Nothing runs that a person did not allow**: by a yes to this call, by an earlier `always`, or by `--allow`. What was
-//! typed before the question was asked answers nothing.
+//! typed before the question was asked answers nothing, and a call that was not shown whole takes no yes until it was.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,23 @@ use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{Config, Editor};
 
-use super::view::Screen;
-use crate::failure;
+use super::view::{self, Screen};
+use crate::{failure, output};
 
 /// What a person is asked.
 const ASKED: &str = "run it? [y]es, [n]o, [a]lways in this chat (no) ";
+
+/// The same where the call is too long to be shown at once.
+const ASKED_OF_LONG: &str = "run it? [v]iew it whole first, [n]o (no) ";
+
+/// What becomes of the answer that a call is part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It goes on, with the call or without.
+    Decided,
+    /// Ctrl-C: it stops, and the call does not run.
+    Stopped,
+}
 
 /// What was allowed so far.
 #[derive(Debug)]
@@ -42,12 +54,12 @@ impl Confirmation {
     ///
     /// # Errors
     ///
-    /// A terminal that cannot be read.
-    pub(super) fn decide(&mut self, question: Question, screen: Screen) -> anyhow::Result<()> {
+    /// A terminal that cannot be read or written to.
+    pub(super) fn decide(&mut self, question: Question, screen: Screen) -> anyhow::Result<Verdict> {
         let name = question.proposal.call.name.clone();
         if self.always(&name) {
             question.answer(Decision::Allow);
-            return Ok(());
+            return Ok(Verdict::Decided);
         }
         if !self.interactive {
             failure::complain(&format!(
@@ -55,28 +67,55 @@ impl Confirmation {
                 failure::one_line(&name)
             ));
             question.answer(Decision::refuse());
-            return Ok(());
+            return Ok(Verdict::Decided);
         }
         discard_typed();
-        let asked = screen.faint(ASKED);
+        // A question that is dropped is a no.
         let mut editor: Editor<(), MemHistory> = Editor::with_history(Config::default(), MemHistory::new())?;
-        let decision = match editor.readline(&(ASKED, asked)) {
-            Ok(line) => match line.trim().to_lowercase().as_str() {
-                "y" | "yes" => Decision::Allow,
-                "a" | "always" => {
+        let mut seen = view::is_shown_whole(&question.proposal.call, screen);
+        loop {
+            let asked = if seen { ASKED } else { ASKED_OF_LONG };
+            let line = match editor.readline(&(asked, screen.faint(asked))) {
+                Ok(line) => line,
+                Err(ReadlineError::Interrupted) => return Ok(Verdict::Stopped),
+                Err(ReadlineError::Eof) => String::new(),
+                Err(error) => return Err(error.into()),
+            };
+            let decision = match (line.trim().to_lowercase().as_str(), seen) {
+                ("v" | "view", _) => {
+                    output::write(&view::whole(&question.proposal.call))?;
+                    seen = true;
+                    continue;
+                }
+                ("y" | "yes" | "a" | "always", false) => {
+                    failure::complain("wick: not all of the call was shown; v shows it\n");
+                    continue;
+                }
+                ("y" | "yes", true) => Decision::Allow,
+                ("a" | "always", true) => {
                     self.always.insert(name);
                     Decision::Allow
                 }
                 _ => Decision::refuse(),
-            },
-            Err(ReadlineError::Interrupted | ReadlineError::Eof) => Decision::refuse(),
-            Err(error) => {
-                question.answer(Decision::refuse());
-                return Err(error.into());
-            }
-        };
-        question.answer(decision);
-        Ok(())
+            };
+            question.answer(decision);
+            return Ok(Verdict::Decided);
+        }
+    }
+}
+
+/// Whether a person at the terminal says yes to `question`; anything else is a no.
+///
+/// # Errors
+///
+/// A terminal that cannot be read.
+pub(super) fn is_sure(question: &str) -> anyhow::Result<bool> {
+    discard_typed();
+    let mut editor: Editor<(), MemHistory> = Editor::with_history(Config::default(), MemHistory::new())?;
+    match editor.readline(&format!("{} [y]es, [n]o (no) ", failure::one_line(question))) {
+        Ok(line) => Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes")),
+        Err(ReadlineError::Interrupted | ReadlineError::Eof) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,8 +1,7 @@
 //! What outlasts a chat, as its commands reach it: kept conversations, facts, and files.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -14,7 +13,7 @@ use super::command::Recollection;
 use super::session::Session;
 use super::view::short;
 use super::{counted, place, say, tell};
-use crate::failure;
+use crate::{export, failure};
 
 /// What a search finds at most.
 const FOUND: usize = 10;
@@ -51,6 +50,14 @@ pub(super) fn state(chat: &Chat) -> String {
             "memory is on: this is conversation {id}, {:?}{unsaved}",
             chat.title()
         ),
+    }
+}
+
+/// Turns that nothing keeps: all of them where memory is off, or else those that the store does not have.
+pub(super) fn unkept(chat: &Chat) -> usize {
+    match chat.role().memory {
+        Some(_) => chat.unsaved(),
+        None => chat.conversation().turns().len(),
     }
 }
 
@@ -179,7 +186,9 @@ fn find(all: &[Outline], wanted: &str) -> anyhow::Result<ConversationId> {
         return Ok(found.id);
     }
     // The one that was last added to comes first.
-    if let Some(found) = all.iter().find(|outline| outline.title == wanted) {
+    let is_called =
+        |outline: &&Outline| outline.title == wanted || failure::one_line(&outline.title) == wanted;
+    if let Some(found) = all.iter().find(is_called) {
         return Ok(found.id);
     }
     let holding: Vec<&Outline> = all
@@ -266,10 +275,7 @@ pub(super) fn export(chat: &Chat, file: &str) -> anyhow::Result<()> {
         true => portable.to_json(),
         false => portable.to_markdown(),
     };
-    let written = OpenOptions::new().write(true).create_new(true).open(file);
-    written
-        .and_then(|mut opened| opened.write_all(text.as_bytes()))
-        .with_context(|| format!("cannot write {file}"))?;
+    export::fresh(Path::new(file), &text).with_context(|| format!("cannot write {file}"))?;
     say(&format!("written to {}", failure::one_line(file)));
     Ok(())
 }
@@ -286,8 +292,14 @@ mod tests {
             turns: 1,
             updated: SystemTime::now(),
         };
-        let all = [outline(3, "foxes"), outline(1, "red foxes"), outline(2, "bears")];
-        for (wanted, id) in [("1", 1), ("foxes", 3), ("bear", 2), ("red", 1)] {
+        let all = [
+            outline(3, "foxes"),
+            outline(1, "red foxes"),
+            outline(2, "bears"),
+            outline(4, "a\u{1b}b"),
+        ];
+        // The last as it is completed.
+        for (wanted, id) in [("1", 1), ("foxes", 3), ("bear", 2), ("red", 1), ("a\u{fffd}b", 4)] {
             assert_eq!(find(&all, wanted).expect(wanted), ConversationId(id));
         }
         assert!(

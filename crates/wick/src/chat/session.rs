@@ -4,18 +4,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use chat::{AgentRole, Chat, Event, Questions, Summary};
 use engine::{CandleCompletionModel, CandlePrompt};
 use futures::StreamExt as _;
 use tokio::runtime::Runtime;
 
 use super::command::{self, Command, Entry};
-use super::confirmation::Confirmation;
+use super::confirmation::{self, Confirmation, Verdict};
 use super::lines::{Line, Lines};
 use super::setting::{self, Defaults, Display};
-use super::view::{self, Screen, View};
-use super::{keeping, say, showing, tell, usable};
+use super::view::{Screen, View};
+use super::{counted, keeping, say, showing, tell, usable};
 use crate::arguments::{ChatArguments, ModelArguments};
 use crate::interrupt::{self, Outcome};
 use crate::loading::{self, Model};
@@ -23,6 +25,9 @@ use crate::{failure, output};
 
 /// Bytes of the longest message that is sent; no context holds more.
 const LONGEST: usize = 4 << 20;
+
+/// Time within which several Ctrl-C are one: a person's are further apart.
+const TOGETHER: Duration = Duration::from_millis(50);
 
 /// A chat with everything that it needs.
 pub(super) struct Session<'a> {
@@ -38,6 +43,10 @@ pub(super) struct Session<'a> {
     questions: Questions,
     lines: Lines,
     runtime: &'a Runtime,
+    /// Messages that were sent since the conversation was empty.
+    messages: usize,
+    /// Whether a command was not obeyed.
+    refused: bool,
 }
 
 /// What is to be answered.
@@ -79,6 +88,8 @@ impl<'a> Session<'a> {
             questions,
             lines,
             runtime,
+            messages: 0,
+            refused: false,
         }
     }
 
@@ -92,43 +103,83 @@ impl<'a> Session<'a> {
         if interactive {
             self.greet();
         }
-        let mut interrupts = 0;
+        let mut interrupted: Option<Instant> = None;
         loop {
             self.lines.offer(keeping::titles(&self.chat));
             let line = match self.lines.next(self.runtime)? {
                 Line::Text(line) => line,
-                Line::End => return Ok(0),
+                Line::End => return Ok(self.status_at_end()),
                 Line::Interrupted if !interactive => return Ok(failure::INTERRUPTED),
-                Line::Interrupted if interrupts > 0 => return Ok(0),
+                Line::Interrupted if interrupted.is_some_and(|at| at.elapsed() < TOGETHER) => continue,
+                Line::Interrupted if interrupted.is_some() => return Ok(0),
                 Line::Interrupted => {
-                    interrupts += 1;
+                    interrupted = Some(Instant::now());
                     say("Ctrl-C again leaves, and so do Ctrl-D and /exit");
                     continue;
                 }
             };
-            interrupts = 0;
+            interrupted = None;
             let ask = match command::read(&line) {
                 Entry::Nothing => continue,
                 Entry::Message(message) => Ask::Message(message),
-                Entry::Command(Command::Exit) => return Ok(0),
-                Entry::Command(Command::Regenerate) => Ask::Again,
+                Entry::Command(Command::Exit) => return Ok(self.status_at_end()),
+                Entry::Command(Command::Regenerate) if self.is_begun() => Ask::Again,
                 Entry::Command(command) => {
                     if let Err(fault) = self.obey(command) {
-                        say(&failure::chain(fault.as_ref()));
+                        self.refuse(&failure::chain(fault.as_ref()));
                     }
                     continue;
                 }
                 Entry::Wrong(fault) => {
-                    say(&fault);
+                    self.refuse(&fault);
                     continue;
                 }
             };
             match self.answer(ask)? {
                 Reply::Stopped if !interactive => return Ok(failure::INTERRUPTED),
-                Reply::Stopped => interrupts = 1,
+                Reply::Stopped => interrupted = Some(Instant::now()),
                 Reply::Given => {}
             }
         }
+    }
+
+    /// Tells why something is not done; in a pipe, the exit status tells it too.
+    fn refuse(&mut self, fault: &str) {
+        say(fault);
+        self.refused = true;
+    }
+
+    /// The exit status after the last line.
+    fn status_at_end(&self) -> u8 {
+        u8::from(self.refused && !self.lines.interactive())
+    }
+
+    /// Whether there is a message that may be answered anew.
+    fn is_begun(&self) -> bool {
+        self.messages > 0 || !self.chat.conversation().is_empty()
+    }
+
+    /// Whether the conversation may be left behind: it is kept, or a person says so; where nobody can be asked, it is told
+    /// what is lost.
+    ///
+    /// # Errors
+    ///
+    /// A terminal that cannot be read.
+    fn may_drop(&mut self) -> anyhow::Result<bool> {
+        let lost = keeping::unkept(&self.chat);
+        if lost == 0 {
+            return Ok(true);
+        }
+        let lost = format!("{} of this conversation, kept nowhere,", counted(lost));
+        if !self.lines.interactive() {
+            say(&format!("{lost} cannot be gone back to"));
+            return Ok(true);
+        }
+        let sure = confirmation::is_sure(&format!("drop {lost} for good?"))?;
+        if !sure {
+            say("the conversation stays; /export writes it to a file, and /memory on with /save keeps it");
+        }
+        Ok(sure)
     }
 
     fn greet(&self) {
@@ -162,7 +213,10 @@ impl<'a> Session<'a> {
         let mut view = View::new(screen, self.display);
         let mut done = None;
         let mut answer = match ask {
-            Ask::Message(message) => self.chat.send(message),
+            Ask::Message(message) => {
+                self.messages += 1;
+                self.chat.send(message)
+            }
             Ask::Again => self.chat.regenerate(),
         };
         let (questions, confirmation) = (&mut self.questions, &mut self.confirmation);
@@ -171,7 +225,7 @@ impl<'a> Session<'a> {
                 tokio::select! {
                     biased;
                     event = answer.next() => match event {
-                        None => return anyhow::Ok(()),
+                        None => return anyhow::Ok(Verdict::Decided),
                         Some(event) => {
                             let event = event?;
                             view.event(&event, |text| tokens(&*provider, text))?;
@@ -180,14 +234,18 @@ impl<'a> Session<'a> {
                             }
                         }
                     },
-                    Some(question) = questions.next() => confirmation.decide(question, screen)?,
+                    Some(question) = questions.next() => {
+                        if confirmation.decide(question, screen)? == Verdict::Stopped {
+                            return Ok(Verdict::Stopped);
+                        }
+                    }
                 }
             }
         }));
         drop(answer);
         view.end()?;
         match outcome? {
-            Outcome::Done(Ok(())) => {
+            Outcome::Done(Ok(Verdict::Decided)) => {
                 self.status(done.as_ref())?;
                 Ok(Reply::Given)
             }
@@ -196,7 +254,7 @@ impl<'a> Session<'a> {
                 Ok(Reply::Given)
             }
             Outcome::Done(Err(error)) => Err(error),
-            Outcome::Interrupted => {
+            Outcome::Interrupted | Outcome::Done(Ok(Verdict::Stopped)) => {
                 say("stopped; /regen answers anew, Ctrl-C again leaves");
                 if let Some(fault) = self.chat.memory_fault() {
                     say(&fault.to_string());
@@ -210,7 +268,7 @@ impl<'a> Session<'a> {
     fn status(&self, summary: Option<&Summary>) -> anyhow::Result<()> {
         match summary {
             Some(summary) if self.screen.terminal && self.display.status => {
-                output::write(&format!("{}\n", self.screen.faint(&view::status(summary))))
+                output::write(&format!("{}\n", self.screen.status(summary)))
             }
             _ => Ok(()),
         }
@@ -231,22 +289,34 @@ impl<'a> Session<'a> {
             Command::Show(topic) => showing::show(self, topic)?,
             Command::Tools => tell(&showing::tools(self)),
             Command::Memory(asked) => keeping::obey(self, asked)?,
-            Command::Undo => match self.chat.undo()? {
-                Some(turn) => say(&format!("taken back: {}", turn.user)),
-                None => say("there is nothing to take back"),
-            },
+            Command::Undo => {
+                match self.chat.undo()? {
+                    Some(turn) => say(&format!("taken back: {}", turn.user)),
+                    None => say("there is nothing to take back"),
+                }
+                // A message without an answer is taken back with it.
+                self.messages = 0;
+            }
             Command::Branch(title) => keeping::branch(&mut self.chat, title)?,
             Command::Save(title) => keeping::save(&mut self.chat, title)?,
-            Command::Load(wanted) => keeping::load(&mut self.chat, wanted)?,
+            Command::Load(wanted) => {
+                if self.may_drop()? {
+                    keeping::load(&mut self.chat, wanted)?;
+                }
+            }
             Command::List => tell(&keeping::list(&self.chat)?),
             Command::Export(file) => keeping::export(&self.chat, file)?,
             Command::Clear => {
-                self.chat.clear();
-                say("the conversation is empty");
+                if self.may_drop()? {
+                    self.chat.clear();
+                    self.messages = 0;
+                    say("the conversation is empty");
+                }
             }
             Command::Stats => showing::statistics(&self.chat),
-            // Those are obeyed where lines are read.
-            Command::Regenerate | Command::Exit => {}
+            Command::Regenerate => bail!("there is no message to answer anew"),
+            // That is obeyed where lines are read.
+            Command::Exit => {}
         }
         Ok(())
     }

@@ -7,6 +7,8 @@ mod draw;
 use chat::{AgentRole, ContextBudget, Overflow};
 use engine::CandleCompletionParams;
 
+use crate::arguments::checked;
+
 /// What is shown of a model's reasoning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Reasoning {
@@ -180,7 +182,7 @@ impl Defaults {
                 }
             }
         }
-        params.validate().map_err(|error| error.to_string())?;
+        checked(&params).map_err(|error| error.to_string())?;
         role.params = params;
         role.budget = budget;
         Ok(())

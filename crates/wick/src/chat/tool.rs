@@ -1,11 +1,11 @@
 //! Tools of a chat: programs that a file names, run without a shell.
 //!
-//! A program gets the arguments as one JSON object on its standard input and answers on standard output. It runs in a
-//! process group of its own, which is killed when its time is over or its call is not wanted any more.
+//! A program gets the arguments as one JSON object on its standard input and answers on standard output. It is one of the
+//! chat's [`Groups`], and killed when its time is over or its call is not wanted any more.
 
 use std::io::{Read, Write as _};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use super::group::{Groups, Running};
 
 /// Seconds that a program may take where its file does not say.
 const SECONDS: u64 = 60;
@@ -47,6 +49,9 @@ struct Program {
     /// Seconds that a call may take.
     #[serde(default = "seconds")]
     seconds: u64,
+    /// What it is one of while it runs.
+    #[serde(skip)]
+    groups: Groups,
 }
 
 fn no_arguments() -> Value {
@@ -59,10 +64,12 @@ const fn seconds() -> u64 {
 
 /// The tools of a file, and the longest time that one of them may take.
 ///
+/// * `groups`: what their programs belong to while they run.
+///
 /// # Errors
 ///
 /// A file that cannot be read or holds something else; a tool without a command; what the toolbox refuses.
-pub(super) fn read(file: &Path) -> anyhow::Result<(Toolbox, Duration)> {
+pub(super) fn read(file: &Path, groups: &Groups) -> anyhow::Result<(Toolbox, Duration)> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let programs: Vec<Program> = serde_json::from_str(&text).with_context(|| {
         format!(
@@ -73,6 +80,8 @@ pub(super) fn read(file: &Path) -> anyhow::Result<(Toolbox, Duration)> {
     let mut tools = Toolbox::new();
     let mut longest = Duration::ZERO;
     for program in programs {
+        let groups = groups.clone();
+        let program = Program { groups, ..program };
         let name = program.name.clone();
         anyhow::ensure!(
             program.command.first().is_some_and(|word| !word.is_empty()),
@@ -122,21 +131,19 @@ fn run(program: &Program, arguments: &Map<String, Value>, cancellation: &Cancell
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let child = command
-        .spawn()
+    let mut running = program
+        .groups
+        .start(&mut command)
         .map_err(|error| format!("cannot run {name:?}: {error}"))?;
-    let mut running = Running(child);
     let input = serde_json::to_vec(arguments)?;
-    if let Some(mut stdin) = running.0.stdin.take() {
+    if let Some(mut stdin) = running.child.stdin.take() {
         // A program that does not read its arguments may still answer.
         std::thread::spawn(move || drop(stdin.write_all(&input)));
     }
-    let stdout = Output::of(running.0.stdout.take());
-    let stderr = Output::of(running.0.stderr.take());
+    let stdout = Output::of(running.child.stdout.take());
+    let stderr = Output::of(running.child.stderr.take());
     let limit = Duration::from_secs(program.seconds);
-    let status = running.wait(limit, cancellation)?;
+    let status = wait(&mut running, limit, cancellation)?;
     let out = stdout.text();
     if status.success() {
         // As a shell takes what a program prints.
@@ -147,42 +154,23 @@ fn run(program: &Program, arguments: &Map<String, Value>, cancellation: &Cancell
     Err(format!("{status}: {}", said.trim()).into())
 }
 
-/// A program that does not outlive this value.
-struct Running(Child);
-
-impl Running {
-    fn wait(&mut self, limit: Duration, cancellation: &Cancellation) -> Result<ExitStatus, String> {
-        let begun = Instant::now();
-        loop {
-            match self.0.try_wait() {
-                Ok(Some(status)) => return Ok(status),
-                Ok(None) if cancellation.is_cancelled() => return Err("cancelled".to_owned()),
-                Ok(None) if begun.elapsed() > limit => {
-                    return Err(format!("no answer within {} s", limit.as_secs()));
-                }
-                Ok(None) => std::thread::sleep(STEP),
-                Err(error) => return Err(format!("cannot wait for the program: {error}")),
+/// Waits for its end.
+///
+/// # Errors
+///
+/// Its time is over, or nobody wants its result any more.
+fn wait(running: &mut Running, limit: Duration, cancellation: &Cancellation) -> Result<ExitStatus, String> {
+    let begun = Instant::now();
+    loop {
+        match running.ended() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) if cancellation.is_cancelled() => return Err("cancelled".to_owned()),
+            Ok(None) if begun.elapsed() > limit => {
+                return Err(format!("no answer within {} s", limit.as_secs()));
             }
+            Ok(None) => std::thread::sleep(STEP),
+            Err(error) => return Err(format!("cannot wait for the program: {error}")),
         }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if matches!(self.0.try_wait(), Ok(Some(_))) {
-            return;
-        }
-        #[cfg(unix)]
-        {
-            use rustix::process::{Pid, Signal, kill_process_group};
-            let group = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
-            if let Some(group) = group {
-                // With all that it started; it may have ended by itself.
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-        }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -16,8 +16,11 @@ use super::style::{Colour, Style};
 use crate::arguments::ColourChoice;
 use crate::{failure, output};
 
-/// Lines of a tool's arguments and of its result that are shown.
+/// Lines of a tool's result that are shown.
 const MOST_LINES: usize = 12;
+
+/// Lines of a tool's arguments that are shown unasked.
+const CALL_LINES: usize = 40;
 
 /// Columns where a terminal does not tell its own.
 const COLUMNS: usize = 80;
@@ -49,6 +52,11 @@ impl Screen {
             Some((_, columns)) if self.terminal && columns > 0 => usize::from(columns),
             _ => COLUMNS,
         }
+    }
+
+    /// What an answer took, on one line that fits.
+    pub(super) fn status(self, summary: &Summary) -> String {
+        self.faint(&status(summary, self.columns()))
     }
 
     /// `text` faint, where there are colours.
@@ -258,7 +266,6 @@ impl View {
     }
 
     fn call(&mut self, call: &ToolCall) -> anyhow::Result<()> {
-        let arguments = pretty(&call.arguments);
         if !self.screen.terminal {
             return self.aside(&format!("call of {}: {}", call.name, short(&call.arguments, 400)));
         }
@@ -266,7 +273,7 @@ impl View {
         let name = Style::of(Colour::Magenta)
             .bold()
             .paint(&failure::one_line(&call.name), self.screen.colours);
-        let arguments = bounded(&output::harmless(&arguments), MOST_LINES, self.screen.columns());
+        let arguments = bounded(&arguments(call), CALL_LINES, self.screen.columns());
         output::write(&format!("call of {name} {arguments}\n"))
     }
 
@@ -284,6 +291,22 @@ impl View {
         let lines = bounded(&line, MOST_LINES, self.screen.columns());
         output::write(&format!("{}\n", self.screen.faint(&lines)))
     }
+}
+
+/// The arguments of a call as a terminal may have them.
+fn arguments(call: &ToolCall) -> String {
+    output::harmless(&pretty(&call.arguments))
+}
+
+/// Whether all of a call's arguments are shown where the call is.
+pub(super) fn is_shown_whole(call: &ToolCall, screen: Screen) -> bool {
+    let all = arguments(call);
+    bounded(&all, CALL_LINES, screen.columns()) == all
+}
+
+/// A call with all of its arguments.
+pub(super) fn whole(call: &ToolCall) -> String {
+    format!("call of {} {}\n", failure::one_line(&call.name), arguments(call))
 }
 
 /// JSON over several lines, where it is JSON that does not fit on a short one.
@@ -320,22 +343,33 @@ pub(super) fn short(text: &str, letters: usize) -> String {
     format!("{cut} ...")
 }
 
-/// What an answer took, on one line.
-pub(super) fn status(summary: &Summary) -> String {
-    let mut parts = vec![format!("{} tokens", summary.usage.completion_tokens)];
-    if let Some(rate) = summary.timings.decode_tok_s(&summary.usage) {
-        parts.push(format!("{rate:.1} tok/s"));
-    }
+/// What an answer took, on one line of at most so many columns: what matters least is left out where it does not fit.
+fn status(summary: &Summary, columns: usize) -> String {
     let first = summary.timings.time_to_first_token.as_secs_f64();
-    parts.push(format!("first token after {first:.2} s"));
-    parts.push(format!(
-        "{} of {} prompt tokens cached",
-        summary.usage.cached_tokens, summary.usage.prompt_tokens
-    ));
-    if summary.finish == FinishReason::Length {
-        parts.push("cut at its length".to_owned());
+    let rate = summary.timings.decode_tok_s(&summary.usage);
+    let cut = summary.finish == FinishReason::Length;
+    let usage = &summary.usage;
+    // Each with its weight: what is lightest goes first.
+    let mut parts = vec![(4, format!("{} tokens", usage.completion_tokens))];
+    parts.extend(rate.map(|rate| (2, format!("{rate:.1} tok/s"))));
+    parts.push((1, format!("first token after {first:.2} s")));
+    let (cached, prompt) = (usage.cached_tokens, usage.prompt_tokens);
+    parts.push((0, format!("{cached} of {prompt} prompt tokens cached")));
+    parts.extend(cut.then(|| (3, "cut at its length".to_owned())));
+    fitted(parts, columns)
+}
+
+/// The parts on one line, without the lightest ones if it were longer than `columns`; the heaviest one stays.
+fn fitted(mut parts: Vec<(u8, String)>, columns: usize) -> String {
+    loop {
+        let texts: Vec<&str> = parts.iter().map(|(_, text)| text.as_str()).collect();
+        let line = texts.join(" · ");
+        if parts.len() <= 1 || line.chars().count() <= columns {
+            return line;
+        }
+        let lightest = parts.iter().map(|(weight, _)| *weight).min();
+        parts.retain(|(weight, _)| Some(*weight) != lightest);
     }
-    parts.join(" · ")
 }
 
 #[cfg(test)]
@@ -351,6 +385,20 @@ mod tests {
             format!("{}\n... and 10 more letters", "x".repeat(20))
         );
         assert_eq!(short("a\nb c", 3), "a b ...");
+    }
+
+    #[test]
+    fn figures_that_do_not_fit_are_left_out_lightest_first() {
+        let parts = || {
+            vec![
+                (3, "abc".to_owned()),
+                (0, "def".to_owned()),
+                (1, "ghi".to_owned()),
+            ]
+        };
+        for (columns, line) in [(15, "abc · def · ghi"), (14, "abc · ghi"), (8, "abc"), (1, "abc")] {
+            assert_eq!(fitted(parts(), columns), line);
+        }
     }
 
     #[test]

@@ -17,6 +17,15 @@ const MOST_BYTES: u64 = 16 << 10;
 ///
 /// [`SettingsError::KeyFile`], [`SettingsError::KeyOpen`], [`SettingsError::NoKey`].
 pub(crate) fn key_of_file(path: &Path) -> Result<Secret, SettingsError> {
+    text_of_key_file(path).map(Secret::new)
+}
+
+/// [`key_of_file`] as a text, for those who hide it themselves.
+///
+/// # Errors
+///
+/// Those of [`key_of_file`].
+pub(crate) fn text_of_key_file(path: &Path) -> Result<String, SettingsError> {
     let failed = |source| SettingsError::KeyFile {
         path: path.to_owned(),
         source,
@@ -31,7 +40,7 @@ pub(crate) fn key_of_file(path: &Path) -> Result<Secret, SettingsError> {
         "" => "nothing",
         key if key.len() as u64 > MOST_BYTES => "too much",
         key if key.contains(char::is_control) => "several lines",
-        key => return Ok(Secret::new(key)),
+        key => return Ok(key.to_owned()),
     };
     Err(SettingsError::NoKey {
         path: path.to_owned(),

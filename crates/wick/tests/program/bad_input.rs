@@ -249,3 +249,25 @@ fn bad_parameters_are_found_before_the_model_is_touched() {
     ]);
     complains(&ended, &["temperature is NaN"]);
 }
+
+#[test]
+fn values_that_cannot_be_are_all_the_same_status() {
+    for arguments in [
+        &["--temperature", "-1"][..],
+        &["--max-tokens", "0"],
+        &["--max-tokens", "x"],
+        &["--tool-choice", "foo"],
+        &["--tool-choice", "required"],
+        &["--min-tokens", "5000"],
+        &["--stop", ""],
+        &["--top-p", "2"],
+        &["--provider", "parrot"],
+    ] {
+        let ended = wick(&[&["run", "--model", "missing.gguf", "--prompt", "x"], arguments].concat());
+        assert_eq!(ended.status.code(), Some(2), "{arguments:?}: {ended:?}");
+    }
+    for command in ["run", "chat"] {
+        let help = wick(&[command, "--help"]).text();
+        assert!(help.contains("Exit status:") && help.contains("130 "), "{help}");
+    }
+}

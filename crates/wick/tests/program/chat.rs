@@ -81,7 +81,7 @@ fn an_unknown_command_is_named_and_the_chat_goes_on() {
         &chat(argument(&model), &[]),
         b"/dance\n/help\nHello\n/exit\nnever read\n",
     );
-    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert!(
         ended.stderr.contains("unknown command /dance") && ended.stderr.contains("/undo"),
         "{}",
@@ -144,10 +144,20 @@ fn input_that_is_not_text_is_an_error() {
 fn a_command_that_cannot_be_obeyed_says_how_it_is_meant_and_the_chat_goes_on() {
     let files = Files::new();
     let model = files.chatty();
-    let input = "/set warmth 1\n/load x\n/export /nowhere/talk.md\nHello\n/export /nowhere/talk.md\n/regen now\n/help set\n";
+    let input = "/regen\n/set warmth 1\n/set min_tokens 5000\n/load x\n/export /nowhere/talk.md\nHello\n\
+        /export /nowhere/talk.md\n/regen now\n/help set\n/clear\n/regen\n";
     let ended = wick_with_input(&chat(argument(&model), &[]), input.as_bytes());
-    assert!(ended.status.success() && !ended.stdout.is_empty(), "{ended:?}");
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(!ended.stdout.is_empty(), "{ended:?}");
+    assert_eq!(
+        ended.stderr.matches("there is no message to answer anew").count(),
+        2,
+        "{}",
+        ended.stderr
+    );
     for said in [
+        "min_tokens is 5000 with max_tokens of 6",
+        "1 turn of this conversation, kept nowhere, cannot be gone back to",
         "there is no setting \"warmth\"; there are reasoning, ",
         "memory is off",
         "there is nothing to export",
@@ -315,4 +325,114 @@ fn a_server_of_tools_has_its_tools_called() {
         let ended = wick_with_input(&["chat", "--remote", &server.address, "--mcp", mcp], b"");
         assert!(ended.complaint().contains(said), "{said}: {ended:?}");
     }
+}
+
+/// A server that says "Hello." to everybody.
+fn polite() -> crate::engine_server::Server {
+    crate::engine_server::Server::start(|_, _, wire| {
+        wire.begin();
+        wire.text("Hello.");
+        wire.finish("stop");
+    })
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_cannot_be_written_to_is_a_failure_with_its_cause() {
+    use std::process::Stdio;
+    let server = polite();
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("the device is there");
+    let (reader, closed) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    for (stdout, said) in [
+        (Stdio::from(full), "No space left"),
+        (Stdio::from(closed), "its reader has gone"),
+    ] {
+        let mut child = crate::process::program()
+            .args(["chat", "--remote", &server.address])
+            .stdin(Stdio::piped())
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut stdin = child.stdin.take().expect("stdin is piped");
+        std::io::Write::write_all(&mut stdin, b"Hi\n").expect("a message");
+        drop(stdin);
+        assert_eq!(crate::process::wait(&mut child).code(), Some(1));
+        let mut told = String::new();
+        let mut stderr = child.stderr.take().expect("stderr is piped");
+        std::io::Read::read_to_string(&mut stderr, &mut told).expect("it can be read");
+        assert!(
+            told.contains("cannot write to standard output") && told.contains(said),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn servers_of_tools_over_http_are_refused_offline_and_tokens_only_of_files_that_are_private() {
+    let files = Files::new();
+    let model = files.chatty();
+    let key = files.bytes("key", b"sk-tool\n");
+    let named = format!("den={}", argument(&key));
+    let at = "den=http://127.0.0.1:9/mcp";
+    for (more, said, status) in [
+        (&["--offline", "--mcp", at][..], "\"den\" of --mcp", 2),
+        (
+            &["--mcp-key-file", &named],
+            "names \"den\", which is no server",
+            2,
+        ),
+        (
+            &["--mcp", "den=cat", "--mcp-key-file", &named],
+            "names \"den\", which is no server",
+            2,
+        ),
+        (&["--mcp-key-file", "den"], "it is NAME=FILE", 2),
+        #[cfg(unix)]
+        (
+            &["--mcp", at, "--mcp-key-file", &named],
+            "may be read by others",
+            2,
+        ),
+        (&["--mcp", at], "the server of tools \"den\"", 1),
+    ] {
+        let ended = wick_with_input(&chat(argument(&model), more), b"");
+        assert!(ended.complaint().contains(said), "{said}: {ended:?}");
+        assert_eq!(ended.status.code(), Some(status), "{ended:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_token_of_a_file_is_sent_to_its_server_of_tools() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::os::unix::fs::PermissionsExt as _;
+    let files = Files::new();
+    let model = files.chatty();
+    let key = files.bytes("key", b"sk-tool\n");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let (told, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let _ = (&stream).write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+            let _ = told.send(head.join("\n").to_lowercase());
+        }
+    });
+    let (at, named) = (
+        format!("den=http://127.0.0.1:{port}/mcp"),
+        format!("den={}", argument(&key)),
+    );
+    let more = ["--mcp", &at, "--mcp-key-file", &named];
+    let ended = wick_with_input(&chat(argument(&model), &more), b"");
+    assert!(!ended.complaint().contains("sk-tool"), "{ended:?}");
+    let head = heard.recv_timeout(crate::process::LIMIT).expect("a request");
+    assert!(head.contains("authorization: bearer sk-tool"), "{head}");
 }

@@ -411,6 +411,26 @@ fn a_key_is_read_only_from_a_file_of_its_owner_alone_and_never_shown() {
         mode(open);
         let ended = with(&config, &asking, &[]);
         assert!(ended.complaint().contains("chmod 600"), "{ended:?}");
+        let showing = ["config", "show", "--remote", &server.address];
+        let shown = with(&config, &showing, &[]);
+        assert!(shown.complaint().contains("chmod 600"), "{shown:?}");
+        assert_eq!(shown.status.code(), ended.status.code());
+    }
+    let address = "https://user:hush@example.org/v1";
+    for json in [&[][..], &["--json"]] {
+        let showing = [
+            &["config", "show", "--remote", address, "--remote-key-file", "x"][..],
+            json,
+        ]
+        .concat();
+        let shown = with(&config, &showing, &[]);
+        assert!(!format!("{shown:?}").contains("hush"), "{shown:?}");
+        let shown = with(
+            &config,
+            &[&["config", "show"][..], json].concat(),
+            &[("WICK_REMOTE", address)],
+        );
+        assert!(!format!("{shown:?}").contains("hush"), "{shown:?}");
     }
     assert!(server.asked().is_empty());
     mode(0o600);

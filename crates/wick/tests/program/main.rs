@@ -42,5 +42,7 @@ mod engine_server;
 mod hub_server;
 mod threads;
 mod tokenize;
+#[cfg(unix)]
+mod tool_programs;
 #[cfg(feature = "demo")]
 mod tools;

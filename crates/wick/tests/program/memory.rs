@@ -69,10 +69,10 @@ fn what_shares_words_is_found_with_its_place() {
     let found = lines(&memory(&file, &["search", "a fox", "--json"]));
     assert_eq!(found.len(), 2, "{found:?}");
     let turn = found.iter().find(|line| line["kind"] == "turn").expect("a turn");
-    assert_eq!((&turn["conversation"], &turn["turn"]), (&json!(1), &json!(0)));
+    assert_eq!((&turn["conversation"], &turn["turn"]), (&json!(1), &json!(1)));
     assert_eq!(turn["text"], "User: where does the fox sleep\nAnswer: in its den");
     let page = memory(&file, &["search", "den"]).text();
-    assert!(page.starts_with("conversation 1, turn 0 "), "{page}");
+    assert!(page.starts_with("conversation 1, turn 1 "), "{page}");
     assert_eq!(
         lines(&memory(&file, &["search", "fox", "--json", "--limit", "1"])).len(),
         1
@@ -219,5 +219,46 @@ fn what_is_kept_cannot_steer_a_terminal() {
     for arguments in [&["list"][..], &["search", "a"]] {
         let page = memory(&file, arguments).text();
         assert!(page.contains("[2Jb") && !page.contains('\u{1b}'), "{page:?}");
+    }
+}
+
+/// What a terminal would obey, in a fact.
+#[cfg(unix)]
+const STEERING: &str = "a\u{1b}[2Jb\u{9b}3mc\u{202e}d\u{200f}e";
+
+#[cfg(unix)]
+#[test]
+fn nothing_of_a_memory_steers_a_terminal_and_json_stays_json() {
+    let files = Files::new();
+    let export = json!({"facts": [STEERING], "conversations": []}).to_string();
+    let export = files.bytes("export.json", export.as_bytes());
+    let file = files.path("memory.db");
+    memory(&file, &["import", argument(&export)]).text();
+    for (arguments, as_json) in [
+        (&["export"][..], true),
+        (&["export", "--format", "markdown"], false),
+        (&["list", "--json"], true),
+        (&["search", "a", "--json"], true),
+        (&["list"], false),
+    ] {
+        let words = [&["memory", "--memory", argument(&file)], arguments].concat();
+        let mut screen = crate::screen::Start::at(&files.path("home"))
+            .size(24, 300)
+            .wick(words);
+        assert_eq!(screen.ends(), 0);
+        let bytes = screen.bytes();
+        for steering in ['\u{1b}', '\u{9b}', '\u{202e}', '\u{200f}'] {
+            assert!(!bytes.contains(steering), "{arguments:?}: {bytes:?}");
+        }
+        if as_json {
+            let shown: Value = serde_json::from_str(&bytes).expect("the same JSON");
+            let text = shown.pointer("/facts/0").or(shown.get("text"));
+            assert_eq!(text, Some(&json!(STEERING)));
+        }
+        let piped = memory(&file, arguments).text();
+        assert!(
+            as_json || arguments == ["list"] || piped.contains(STEERING),
+            "{piped:?}"
+        );
     }
 }

@@ -140,3 +140,31 @@ fn a_server_is_asked_for_the_schema_and_its_answer_is_looked_at() {
         json!(["name", "age"])
     );
 }
+
+#[test]
+fn an_answer_that_is_json_and_does_not_fit_is_a_failure_that_names_what_does_not() {
+    let files = Files::new();
+    let schema = person(&files);
+    let lying = Server::start(|_, _, wire| {
+        wire.begin();
+        wire.text(r#"{"name": "Pim", "age": "seven"}"#);
+        wire.finish("stop");
+    });
+    for json in [&[][..], &["--json"]] {
+        let asking = [
+            "run",
+            "--remote",
+            &lying.address,
+            "--prompt",
+            "Who?",
+            "--schema",
+            argument(&schema),
+        ];
+        let ended = wick(&[&asking[..], json].concat());
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert!(
+            ended.stderr.contains("does not fit the schema: /age: \"seven\""),
+            "{ended:?}"
+        );
+    }
+}

@@ -1,6 +1,6 @@
 //! A terminal for the program: keys go in, and a screen is looked at as a person would.
 //!
-//! Nothing sleeps: a test waits until the screen is as it should be, and fails with the screen after a while. The program
+//! Nothing sleeps but between two Ctrl-C: a test waits until the screen is as it should be, and fails with the screen after a while. The program
 //! is killed when the value is dropped, and its home is a folder of the test.
 
 use std::ffi::OsStr;
@@ -10,7 +10,7 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rexpect::process::{PtyProcess, Signal, WaitStatus};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -211,7 +211,9 @@ impl Screen {
         self.keys("\u{1b}[201~");
     }
 
+    /// Presses Ctrl-C, as long after the key before as a person takes.
     pub(crate) fn ctrl_c(&mut self) {
+        std::thread::sleep(Duration::from_millis(100));
         self.asked = self.shown.state().asked();
         self.keys("\u{3}");
     }

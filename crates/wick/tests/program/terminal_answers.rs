@@ -246,7 +246,10 @@ fn whatever_is_no_yes_refuses_a_call() {
     let seen = files.path("seen");
     let tools = tools(&files, &["sh", "-c", "touch \"$0\"", argument(&seen)]);
     let mut screen = chat(at(&files).size(60, 80), &server, &["--tools", argument(&tools)]);
-    for (turn, key) in ["\r", "n\r", "yikes\r", "\u{3}", "\u{4}"].into_iter().enumerate() {
+    for (turn, key) in ["\r", "n\r", "yikes\r", "v\rn\r", "\u{4}"]
+        .into_iter()
+        .enumerate()
+    {
         screen.say("Call");
         screen.until("a question", |text| text.matches("run it?").count() == turn + 1);
         screen.keys(key);
@@ -257,7 +260,51 @@ fn whatever_is_no_yes_refuses_a_call() {
         });
         screen.asks();
     }
+    screen.say("Call");
+    screen.until("a question", |text| text.matches("run it?").count() > 5);
+    screen.ctrl_c();
+    screen.sees("wick: stopped");
+    screen.answer("/stats");
+    screen.sees("the last answer was stopped");
+    screen.asks();
     assert!(!seen.exists());
+    screen.leave();
+}
+
+#[test]
+fn a_call_takes_no_yes_before_it_was_shown_whole() {
+    let files = Files::new();
+    let lines: Vec<String> = (0..200).map(|line| format!("echo harmless {line}")).collect();
+    let script = lines.join("; ") + "; rm -rf everything";
+    let server = Server::start(move |asked, _, wire| {
+        wire.begin();
+        let messages = asked.body["messages"].as_array().expect("messages");
+        match messages.last() {
+            Some(last) if last["role"] == "tool" => {
+                wire.text("It ran.");
+                wire.finish("stop");
+            }
+            _ => call(wire, "fox", &json!({ "text": script })),
+        }
+    });
+    let seen = files.path("seen");
+    let tools = tools(&files, &["sh", "-c", "touch \"$0\"", argument(&seen)]);
+    let mut screen = chat(at(&files), &server, &["--tools", argument(&tools)]);
+    screen.say("Call");
+    screen.sees("more letters");
+    screen.sees("[v]iew it whole first");
+    for yes in ["y", "always"] {
+        screen.say(yes);
+        screen.sees("not all of the call was shown");
+        assert!(!seen.exists());
+    }
+    assert!(!screen.bytes().contains("rm -rf everything"));
+    screen.say("v");
+    screen.sees("rm -rf everything");
+    screen.sees("run it? [y]es");
+    screen.say("y");
+    screen.sees("It ran.");
+    assert!(seen.exists());
     screen.leave();
 }
 
@@ -363,11 +410,25 @@ fn figures_follow_an_answer_unless_they_are_not_wanted() {
     let mut screen = chat(at(&files), &server, &[]);
     screen.say("One");
     screen.sees("2 tokens");
-    screen.sees("8 of 11 prompt tokens cached · cut at its length");
-    screen.answer("/set status off");
+    screen.sees("cut at its length");
+    screen.asks();
+    let text = screen.text();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("2 tokens"))
+        .expect("figures");
+    assert!(
+        line.chars().count() <= 80 && line.ends_with("cut at its length"),
+        "{text}"
+    );
+    screen.say("/set status off");
     screen.answer("Two");
     screen.asks();
-    assert_eq!(screen.text().matches("prompt tokens cached").count(), 1);
+    assert_eq!(screen.text().matches("cut at its length").count(), 1);
+    screen.leave();
+    let mut screen = chat(at(&files).size(24, 120), &server, &[]);
+    screen.say("One");
+    screen.sees("8 of 11 prompt tokens cached · cut at its length");
     screen.leave();
 }
 

@@ -232,3 +232,25 @@ fn a_chat_that_is_killed_loses_the_turn_in_flight_at_most() {
 fn a_chat_that_is_killed_a_hundred_times_loses_the_turns_in_flight_at_most() {
     killed(100);
 }
+
+#[test]
+fn what_nothing_keeps_is_dropped_only_after_a_yes() {
+    let files = Files::new();
+    let mut screen = with(&files, "3", &["--no-memory"]);
+    screen.say("Hello");
+    screen.answer("/clear");
+    screen.sees("drop 1 turn of this conversation, kept nowhere, for good?");
+    screen.say("");
+    screen.sees("the conversation stays");
+    screen.answer("/stats");
+    screen.sees("1 turn");
+    screen.answer("/clear");
+    screen.until("a second question", |text| text.matches("for good?").count() == 2);
+    screen.say("y");
+    screen.sees("the conversation is empty");
+    screen.answer("/clear");
+    screen.until("no question", |text| {
+        text.matches("the conversation is empty").count() == 2
+    });
+    screen.leave();
+}

@@ -110,6 +110,13 @@ fn what_is_wrong_with_tools_is_said_before_a_model_is_loaded() {
     };
     let complaint = run(&["--tools", argument(&broken)]);
     assert!(complaint.contains("is no JSON array of tools"), "{complaint}");
+    let bogus = br#"[{"type": "function", "function": {"name": "fox", "parameters": {"type": "sheep"}}}]"#;
+    let bogus = files.bytes("bogus.json", bogus);
+    let complaint = run(&["--tools", argument(&bogus)]);
+    assert!(
+        complaint.contains("the parameters of the tool \"fox\"") && complaint.contains("sheep"),
+        "{complaint}"
+    );
     let complaint = run(&["--tool-choice", "required"]);
     assert!(complaint.contains("tool_choice is \"required\""), "{complaint}");
     let complaint = run(&["--tools", argument(&tools), "--tool-choice", "other"]);

@@ -1,0 +1,110 @@
+//! Programs that a chat starts for its model: what they see, and that none of them outlives the chat.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process_group};
+use serde_json::json;
+
+use crate::engine_server::{Server, chunk};
+use crate::files::Files;
+use crate::process::{LIMIT, argument, program, wait, with_input};
+
+/// A server whose model calls the tool `fox` and then says what it got.
+fn calling() -> Server {
+    Server::start(|asked, _, wire| {
+        wire.begin();
+        let messages = asked.body["messages"].as_array().expect("messages");
+        match messages.last() {
+            Some(last) if last["role"] == "tool" => {
+                wire.text(last["content"].as_str().unwrap_or_default());
+                wire.finish("stop");
+            }
+            _ => {
+                let call = json!({"index": 0, "id": "1", "type": "function",
+                    "function": {"name": "fox", "arguments": "{}"}});
+                wire.event(&chunk(&json!({"tool_calls": [call]}), None));
+                wire.finish("tool_calls");
+            }
+        }
+    })
+}
+
+fn tools(files: &Files, script: &str) -> std::path::PathBuf {
+    let tools = json!([{"name": "fox", "command": ["sh", "-c", script]}]);
+    files.bytes("tools.json", tools.to_string().as_bytes())
+}
+
+#[test]
+fn a_program_sees_no_secret_of_the_chat() {
+    let files = Files::new();
+    let server = calling();
+    let tools = tools(&files, "env");
+    let arguments = [
+        "chat",
+        "--remote",
+        &server.address,
+        "--tools",
+        argument(&tools),
+        "--allow",
+        "fox",
+    ];
+    let mut command = program();
+    command.args(arguments);
+    for secret in ["WICK_API_KEY", "HF_TOKEN"] {
+        command.env(secret, format!("sk-{secret}"));
+    }
+    let ended = with_input(&mut command, b"Go\n");
+    let seen = String::from_utf8_lossy(&ended.stdout);
+    assert!(seen.contains("PATH=") && !seen.contains("sk-"), "{seen}");
+    assert_eq!(
+        server.asked()[0].authorization.as_deref(),
+        Some("Bearer sk-WICK_API_KEY")
+    );
+}
+
+/// Waits until the program has told its number.
+fn number(file: &Path) -> Pid {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        if let (true, Ok(number)) = (text.ends_with('\n'), text.trim().parse()) {
+            return Pid::from_raw(number).expect("a number");
+        }
+        assert!(Instant::now() < deadline, "the tool does not run");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn signalled(child: &Child, signal: Signal) {
+    let number = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    kill_process(number.expect("a number"), signal).expect("the program runs");
+}
+
+#[test]
+fn a_program_does_not_outlive_a_chat_that_a_signal_ends() {
+    let files = Files::new();
+    let server = calling();
+    for (signal, status) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
+        let told = files.path(&format!("number-{status}"));
+        let tools = tools(&files, &format!("echo $$ > {}; sleep 1000", argument(&told)));
+        let mut child = program()
+            .args(["chat", "--remote", &server.address, "--allow", "fox"])
+            .args(["--tools", argument(&tools)])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut stdin = child.stdin.take().expect("stdin is piped");
+        std::io::Write::write_all(&mut stdin, b"Go\n").expect("a message");
+        let group = number(&told);
+        signalled(&child, signal);
+        assert_eq!(wait(&mut child).code(), Some(status));
+        assert!(
+            test_kill_process_group(group).is_err(),
+            "{status}: the tool goes on"
+        );
+    }
+}
