@@ -15,6 +15,13 @@ use models::{Special, Tokenizer};
 
 use crate::GenerateError;
 
+/// Texts that a choice may have.
+const TEXTS: usize = 16_384;
+/// Bytes that a constraint may have.
+const BYTES: usize = 512 << 10;
+/// Symbols that a compiled grammar may have.
+const SYMBOLS: usize = 50_000;
+
 /// What a generated text has to be.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -48,6 +55,31 @@ impl Constraint {
         ConstraintCompiler::over(&bytes)?.compile(self).map(drop)
     }
 
+    /// Refuses what would take too long to compile, which nothing could interrupt.
+    fn check_size(&self) -> Result<(), GenerateError> {
+        let (bytes, what) = match self {
+            Self::JsonSchema(schema) => (written_len(schema), "schema"),
+            Self::JsonObject => return Ok(()),
+            Self::Regex(expression) => (expression.len(), "regular expression"),
+            Self::Lark(grammar) => (grammar.len(), "grammar"),
+            Self::Choice(texts) => {
+                if texts.len() > TEXTS {
+                    let count = texts.len();
+                    return Err(invalid(format!(
+                        "there are {count} texts to choose from, expected at most {TEXTS}"
+                    )));
+                }
+                (texts.iter().map(String::len).sum(), "list of texts")
+            }
+        };
+        if bytes > BYTES {
+            return Err(invalid(format!(
+                "the {what} has {bytes} bytes, expected at most {BYTES}"
+            )));
+        }
+        Ok(())
+    }
+
     fn grammar(&self) -> Result<TopLevelGrammar, GenerateError> {
         Ok(match self {
             Self::JsonSchema(schema) => json(schema.clone()),
@@ -69,6 +101,24 @@ impl Constraint {
             }
         })
     }
+}
+
+/// Bytes of a value that is written as JSON.
+fn written_len(value: &serde_json::Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Nothing in a value is refused, and the count takes everything.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
 }
 
 /// The grammar of a schema, without endless white space: a model that is lost in it would never come out.
@@ -136,6 +186,7 @@ impl ConstraintCompiler {
         factory.quiet();
         // What a grammar is about stays out of errors: they are logged.
         factory.limits_mut().verbose_errors = false;
+        factory.limits_mut().max_grammar_size = SYMBOLS;
         Ok(Self { factory })
     }
 
@@ -145,11 +196,12 @@ impl ConstraintCompiler {
     ///
     /// [`GenerateError::InvalidConstraint`] if it cannot be followed, or allows nothing but the empty text.
     pub fn compile(&self, constraint: &Constraint) -> Result<ConstraintGuard, GenerateError> {
+        constraint.check_size()?;
         let parser = self.factory.create_parser(constraint.grammar()?);
         let parser = parser.map_err(|error| invalid(told(&error)))?;
         let mut matcher = Matcher::new(Ok(parser));
         if let Some(fault) = matcher.get_error() {
-            return Err(invalid(fault));
+            return Err(invalid(told(&fault)));
         }
         let first = matcher.clone().compute_mask();
         if first.is_err() || first.is_ok_and(|mask| mask.is_zero()) {
@@ -168,12 +220,14 @@ impl ConstraintCompiler {
     }
 }
 
-/// What an error says, without the mark that it could say more.
+/// What an error says, without the mark that it could say more. A panic of the library says where its source lies, and
+/// nothing that would help.
 fn told(error: &impl std::fmt::Display) -> String {
-    format!("{error:#}")
-        .replace("<non-verbose/>", "")
-        .trim()
-        .to_owned()
+    let said = format!("{error:#}").replace("<non-verbose/>", "");
+    if said.contains("<backtrace>") || said.trim_start().starts_with("panic:") {
+        return "it is more than the compiler of grammars can take".to_owned();
+    }
+    said.trim().to_owned()
 }
 
 /// How texts become tokens.
@@ -294,6 +348,43 @@ mod tests {
         }
         assert!(Constraint::Regex("(".to_owned()).check().is_err());
         assert!(Constraint::Lark("start: <a_mark>".to_owned()).check().is_ok());
+    }
+
+    /// Compiles it and says how long that took.
+    fn timed(constraint: &Constraint) -> (Result<(), GenerateError>, std::time::Duration) {
+        let began = std::time::Instant::now();
+        let found = constraint.check();
+        (found, began.elapsed())
+    }
+
+    #[test]
+    fn what_would_take_long_to_compile_is_refused_with_its_size() {
+        let texts =
+            |count: usize| Constraint::Choice((0..count).map(|number| format!("choice {number}")).collect());
+        let properties = |count: usize| {
+            let properties =
+                (0..count).map(|number| (format!("p{number}"), serde_json::json!({"type": "string"})));
+            Constraint::JsonSchema(serde_json::json!({"type": "object",
+                "properties": properties.collect::<serde_json::Map<_, _>>()}))
+        };
+        for (fits, constraint) in [
+            (true, texts(TEXTS)),
+            (false, texts(200_000)),
+            (true, properties(2_000)),
+            (false, properties(200_000)),
+            (false, Constraint::Regex("a".repeat(BYTES + 1))),
+            (true, Constraint::Regex("(((a{100}){100}){100})".to_owned())),
+        ] {
+            let (found, took) = timed(&constraint);
+            assert_eq!(found.is_ok(), fits, "{found:?}");
+            assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_compiler_is_told_without_where_it_lies() {
+        let said = "compile: panic: assertion failed\n<backtrace>\n 0: somewhere/src/lib.rs\n</backtrace>";
+        assert_eq!(told(&said), "it is more than the compiler of grammars can take");
     }
 
     #[test]
