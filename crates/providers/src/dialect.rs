@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use engine::{
-    CandleCompletionParams, Constraint, EngineError, Message, OutputParser, PlainText, ToolDefinition,
+    CandleCompletionParams, Constraint, EngineError, Message, OutputParser, PlainText, Role, ToolDefinition,
 };
 use models::{Checkpoint, ModelError, Tokenizer};
 use serde_json::Value;
@@ -15,6 +15,10 @@ use crate::error::ProviderError;
 use crate::family::Family;
 use crate::output::{Calls, OutputFormat, Reasoning, Thinking};
 use crate::template::{ChatTemplate, Variables, conversation};
+
+/// The variable that has an answer continued: where it is true, the model goes on in the chat's last message, which is its
+/// own, and begins none. No template sees it.
+pub const CONTINUE: &str = "continue_final_message";
 
 /// How a model is talked to.
 #[derive(Debug)]
@@ -141,12 +145,14 @@ impl Dialect {
     }
 
     /// The text of the prompt that the model is given for `messages` under these parameters: their tools are declared as
-    /// far as the model may call them, and their variables reach the template.
+    /// far as the model may call them, and their variables reach the template. With [`CONTINUE`] it ends in the last
+    /// message, behind reasoning that is closed where the template opens some.
     ///
     /// # Errors
     ///
     /// Those of [`Self::render_with`]; [`ProviderError::UnreadVariable`] for the first variable that the template does not
-    /// name; where there are tools, also those of [`Self::output_format`].
+    /// read, and for [`CONTINUE`] where the last message is no answer, or one that calls tools; where there are tools, also
+    /// those of [`Self::output_format`].
     pub fn render_for(
         &self,
         messages: &[Message],
@@ -156,12 +162,16 @@ impl Dialect {
         if let Some(effort) = &params.reasoning_effort {
             further.insert("reasoning_effort".to_owned(), effort.as_str().into());
         }
-        let source = self.template()?.source();
-        if let Some(name) = further.keys().find(|name| !names(source, name)) {
-            return Err(ProviderError::UnreadVariable {
-                path: self.path.clone(),
-                name: name.clone(),
-            });
+        let (messages, begun) = match further.remove(CONTINUE) {
+            None | Some(Value::Bool(false)) => (messages, None),
+            Some(wanted) => match messages.split_last() {
+                Some((last, before)) if wanted == true && is_open(last) => (before, Some(&last.content)),
+                _ => return Err(self.unread(CONTINUE)),
+            },
+        };
+        let template = self.template()?;
+        if let Some(name) = further.keys().find(|name| !template.reads(name)) {
+            return Err(self.unread(name));
         }
         let tools = params.declared_tools();
         // A template takes an empty list of tools for tools.
@@ -169,7 +179,21 @@ impl Dialect {
             self.output_format()?;
             further.insert("tools".to_owned(), conversation::tools(tools));
         }
-        self.render_with(messages, &further)
+        let mut text = self.render_with(messages, &further)?;
+        if let Some(begun) = begun {
+            if text.trim_end().ends_with("<think>") {
+                text.push_str("\n</think>\n\n");
+            }
+            text.push_str(begun);
+        }
+        Ok(text)
+    }
+
+    fn unread(&self, name: &str) -> ProviderError {
+        ProviderError::UnreadVariable {
+            path: self.path.clone(),
+            name: name.to_owned(),
+        }
     }
 
     /// The token ids of a prompt's text: names of special tokens stand for those tokens, and the start token
@@ -263,32 +287,15 @@ impl Dialect {
     }
 }
 
+/// Whether the model can go on in a message.
+fn is_open(message: &Message) -> bool {
+    message.role == Role::Assistant && message.tool_calls.is_empty()
+}
+
 /// Names of the tokens that have to be shown for the output of a model with this template to be read.
 fn marks(template: Option<&str>, family: &Family) -> Vec<&'static str> {
     let format = template.and_then(OutputFormat::of_template).or(family.format);
     let mut marks = format.map(OutputFormat::marks).unwrap_or_default().to_vec();
     marks.extend(["<think>", "</think>"]);
     marks
-}
-
-/// Whether `name` stands in a template as a word.
-fn names(source: &str, name: &str) -> bool {
-    let of_word = |c: char| c.is_alphanumeric() || c == '_';
-    !name.is_empty()
-        && source.match_indices(name).any(|(at, _)| {
-            let (before, behind) = (source.get(..at), source.get(at + name.len()..));
-            !before.unwrap_or_default().ends_with(of_word) && !behind.unwrap_or_default().starts_with(of_word)
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_variable_is_a_word_of_its_template() {
-        let source = "{% if enable_thinking is defined %}{{ my_effort }}{% endif %}";
-        assert!(names(source, "enable_thinking") && names(source, "my_effort"));
-        assert!(!names(source, "thinking") && !names(source, "effort") && !names(source, ""));
-    }
 }

@@ -16,6 +16,7 @@ mod json;
 mod list;
 mod source;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
@@ -41,6 +42,8 @@ const RECURSION: usize = 128;
 pub struct ChatTemplate {
     original: Arc<str>,
     rewritten: source::Rewritten,
+    /// Names of the variables that it reads from what it is given.
+    read: Arc<BTreeSet<String>>,
 }
 
 impl ChatTemplate {
@@ -53,13 +56,28 @@ impl ChatTemplate {
         let template = Self {
             original: source.into(),
             rewritten: source::rewrite(source),
+            read: Arc::default(),
         };
         let environment = template.environment(0, clock::now);
-        environment
+        let parsed = environment
             .template_from_str(&template.rewritten.text)
             .map_err(syntax_error)?;
-        drop(environment);
-        Ok(template)
+        let mut read: BTreeSet<String> = parsed.undeclared_variables(false).into_iter().collect();
+        // To the engine a variable that is set from itself is set already.
+        read.extend(source::set_from_themselves(source).map(str::to_owned));
+        for (function, _) in environment.globals() {
+            read.remove(function);
+        }
+        Ok(Self {
+            read: Arc::new(read),
+            ..template.clone()
+        })
+    }
+
+    /// Whether it reads the variable `name` from what it is given: a name that stands in its text, or that it sets
+    /// before it reads it, is none.
+    pub fn reads(&self, name: &str) -> bool {
+        self.read.contains(name)
     }
 
     /// The template's text, as it was given.

@@ -50,6 +50,42 @@ pub(super) fn rewrite(source: &str) -> Rewritten {
     }
 }
 
+/// Names of variables that are set to something made of themselves, as in `set x = x | default(1)`.
+pub(super) fn set_from_themselves(source: &str) -> impl Iterator<Item = &str> {
+    source.split("{%").skip(1).filter_map(|tag| {
+        let inner = tag.split("%}").next()?.trim_start_matches(['-', '+']);
+        let setting = inner.trim_start().strip_prefix("set")?;
+        let (name, value) = setting.split_once('=')?;
+        let name = name.strip_prefix(char::is_whitespace)?.trim();
+        (!name.is_empty() && mentions(value, name)).then_some(name)
+    })
+}
+
+/// Whether an expression reads the variable `name`, outside strings and not as an attribute.
+fn mentions(expression: &str, name: &str) -> bool {
+    let mut rest = expression;
+    let mut before = ' ';
+    while let Some(first) = rest.chars().next() {
+        let taken = if is_word(first) {
+            let end = rest.find(|c: char| !is_word(c)).unwrap_or(rest.len());
+            if before != '.' && rest.get(..end) == Some(name) {
+                return true;
+            }
+            end
+        } else if matches!(first, '\'' | '"') {
+            let inner = rest.get(1..).unwrap_or_default();
+            inner.find(first).map_or(rest.len(), |end| end + 2)
+        } else {
+            first.len_utf8()
+        };
+        if !first.is_whitespace() {
+            before = first;
+        }
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    false
+}
+
 /// Reads the source front to back, writing the rewritten text as it goes.
 struct Scanner<'a> {
     rest: &'a str,

@@ -390,3 +390,39 @@ fn a_long_conversation_stays_within_the_budget() {
     let prompt = render(&format!("{template}{CHATML}"), values);
     assert_eq!(prompt.matches("<|im_end|>").count(), 20_000);
 }
+
+#[test]
+fn a_variable_is_read_where_it_is_given_and_not_where_its_name_stands() {
+    let template = ChatTemplate::parse(
+        "{# hidden #}{% set ns = namespace(word='quoted') %}{% set effort = effort | default('low') %}\
+         {%- set kind = messages[0].kind ~ 'kind' %}{{ kind }}\
+         {%- if date is not defined %}{% set date = strftime_now('%d') %}{% endif %}\
+         {% for message in messages %}{{ message.role ~ ns.word ~ effort ~ date }}{% endfor %}\
+         {% macro call(tool) %}{{ tool ~ inner }}{% endmacro %}{% if thinking is defined %}plain{% endif %}",
+    )
+    .unwrap();
+    for name in ["effort", "date", "messages", "inner", "thinking"] {
+        assert!(template.reads(name), "{name}");
+    }
+    for name in [
+        "hidden",
+        "quoted",
+        "kind",
+        "word",
+        "low",
+        "ns",
+        "message",
+        "role",
+        "tool",
+        "call",
+        "plain",
+        "loop",
+        "",
+        "namespace",
+        "strftime_now",
+        "__variable",
+        "default",
+    ] {
+        assert!(!template.reads(name), "{name}");
+    }
+}
