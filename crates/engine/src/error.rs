@@ -208,6 +208,24 @@ impl EngineError {
         }
     }
 
+    /// Whether what was asked is refused, and nothing has failed: a caller's own error.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            EngineError::InvalidParameter { .. }
+            | EngineError::EmptyPrompt
+            | EngineError::InvalidMessage { .. }
+            | EngineError::ToolsUnsupported { .. }
+            | EngineError::EmbeddingsUnsupported { .. }
+            | EngineError::ContextOverflow { .. } => true,
+            EngineError::Backend { kind, source } => {
+                let late = source.downcast_ref::<GenerateError>();
+                let late = late.is_some_and(|error| matches!(error, GenerateError::DeadlineExceeded { .. }));
+                *kind == BackendErrorKind::Request && !late
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the backend is to blame, so that the circuit breaker counts it.
     pub fn is_backend_failure(&self) -> bool {
         match self {

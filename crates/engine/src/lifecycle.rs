@@ -419,8 +419,11 @@ impl Lifecycle {
         });
     }
 
-    /// Ends the request as failed.
+    /// Ends the request as failed; as rejected where the backend refuses what was asked before it says anything.
     pub(crate) fn fail(&mut self, error: EngineError) -> EngineError {
+        if self.tokens == 0 && error.is_refusal() {
+            return self.reject(error);
+        }
         let verdict = if error.is_backend_failure() {
             Verdict::Failure
         } else {
