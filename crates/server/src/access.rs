@@ -62,8 +62,9 @@ fn given_key(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A failure in the shape of the interface that `path` belongs to.
-fn shaped(failure: Failure, path: &str) -> Response {
-    if path.starts_with(messages::PATH) {
+pub(crate) fn shaped(failure: Failure, path: &str) -> Response {
+    let within = path.strip_prefix(messages::PATH);
+    if within.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
         messages::Refusal(failure).into_response()
     } else {
         failure.into_response()
@@ -129,7 +130,12 @@ pub(crate) async fn observe(Extract(state): Extract<State>, request: Request, ne
         log: state.settings().log.clone(),
     };
     let response = next.run(request).await;
-    record.served.status = response.status().as_u16();
+    let status = response.status();
+    record.served.status = status.as_u16();
+    // Of an answer without a body nothing is asked for that would end it.
+    record.served.whole = record.served.method == "HEAD"
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || response.body().is_end_stream();
     response.map(|inner| Body::new(Observed { inner, record }))
 }
 

@@ -5,7 +5,9 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use futures::StreamExt as _;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
 
 use crate::error::Failure;
 use crate::state::State;
@@ -81,25 +83,34 @@ async fn read(request: Request, most: usize) -> Result<Bytes, Failure> {
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        of_json(&path, error.inner())
+        // A number that is too large, or too deep a list, is JSON all the same.
+        if error.inner().is_data() || serde_json::from_slice::<IgnoredAny>(bytes).is_ok() {
+            of_field(error.path(), error.inner(), bytes)
+        } else {
+            no_json(error.inner())
+        }
     })?;
-    reader.end().map_err(|error| of_json(".", &error))?;
+    reader.end().map_err(|error| no_json(&error))?;
     Ok(value)
 }
 
-fn of_json(path: &str, error: &serde_json::Error) -> Failure {
-    if !error.is_data() {
-        return Failure::new(StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}"));
-    }
+fn no_json(error: &serde_json::Error) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}"))
+}
+
+/// The failure of a value that is JSON, and not what its field takes.
+fn of_field(at: &Path, error: &serde_json::Error, bytes: &[u8]) -> Failure {
+    let path = at.to_string();
     let text = error.to_string();
     // Where a value stands in the text says less than its path.
     let fault = text
         .rsplit_once(" at line ")
         .map_or(text.as_str(), |(fault, _)| fault);
     let quoted = |prefix: &str| fault.strip_prefix(prefix)?.split('`').next();
-    let field = quoted("unknown field `").or_else(|| quoted("missing field `"));
-    let path = match (path, field) {
+    let field = ["unknown field `", "missing field `", "duplicate field `"]
+        .into_iter()
+        .find_map(quoted);
+    let path = match (path.as_str(), field) {
         (".", Some(field)) => field.to_owned(),
         // The path of an unknown field may end with it already.
         (path, Some(field)) if path != field && !path.ends_with(&format!(".{field}")) => {
@@ -107,9 +118,50 @@ fn of_json(path: &str, error: &serde_json::Error) -> Failure {
         }
         (path, _) => path.to_owned(),
     };
+    let expected = fault
+        .strip_prefix("invalid type: ")
+        .and_then(|fault| fault.rsplit_once(", expected "))
+        .map(|(_, expected)| named(expected));
+    let told = expected.zip(found(at, bytes));
+    let said = |subject: &str| match &told {
+        Some((expected, found)) => format!("{subject} is {found}, expected {expected}"),
+        None => format!("{subject}: {fault}"),
+    };
     match path.as_str() {
-        "." => Failure::new(StatusCode::BAD_REQUEST, format!("the body: {fault}")),
-        path => Failure::field(path, format!("{path}: {fault}")),
+        "." => Failure::new(StatusCode::BAD_REQUEST, said("the body")),
+        path => Failure::field(path, said(path)),
+    }
+}
+
+/// The name of a type in JSON's words.
+fn named(expected: &str) -> &str {
+    match expected {
+        "i64" | "u32" => "a whole number",
+        "f32" => "a number",
+        "a sequence" => "an array",
+        "a map" => "an object",
+        expected => expected,
+    }
+}
+
+/// Characters of a value that a message repeats.
+const SHOWN: usize = 80;
+
+/// What stands at a path, as JSON that is cut where it is long.
+fn found(at: &Path, bytes: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(bytes).ok()?;
+    let mut value = &body;
+    for segment in at {
+        value = match segment {
+            Segment::Seq { index } => value.get(index)?,
+            Segment::Map { key } => value.get(key)?,
+            Segment::Enum { .. } | Segment::Unknown => return None,
+        };
+    }
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => Some(format!("{}…", text.get(..end)?)),
+        None => Some(text),
     }
 }
 
@@ -151,8 +203,33 @@ mod tests {
         ] {
             let (param, message) = refused(text);
             assert_eq!(param.as_deref(), Some(path), "{message}");
-            assert!(message.starts_with(&format!("{path}: ")), "{message}");
+            assert!(message.starts_with(path), "{message}");
         }
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_repeated_as_far_as_it_is_short() {
+        let (_, message) = refused(r#"{"list":[{"number":[1,"a"]}]}"#);
+        assert_eq!(message, r#"list[0].number is [1,"a"], expected a whole number"#);
+        let (_, message) = refused(&format!(r#"{{"list":"{}"}}"#, "é".repeat(1_000)));
+        assert!(message.contains("é…, expected an array"), "{message}");
+        assert!(message.chars().count() < 150, "{message}");
+        let (param, message) = refused("3");
+        assert_eq!(
+            (param, message.as_str()),
+            (None, "the body is 3, expected struct Outer")
+        );
+    }
+
+    #[test]
+    fn a_number_that_is_too_large_is_named_by_its_path() {
+        #[derive(Debug, Deserialize)]
+        struct Sized {
+            #[allow(dead_code, reason = "it is only read")]
+            size: f32,
+        }
+        let failure = parse::<Sized>(br#"{"size":1e999}"#).unwrap_err();
+        assert_eq!(failure.param.as_deref(), Some("size"), "{failure:?}");
     }
 
     #[test]

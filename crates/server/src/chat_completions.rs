@@ -18,7 +18,7 @@ use crate::sse;
 use crate::state::State;
 
 pub(crate) use message::Message;
-pub(crate) use request::{ChatRequest, messages};
+pub(crate) use request::{ChatRequest, chat, messages};
 pub(crate) use response::StopReason;
 use response::{ChatAnswer, Head};
 use stream::{ChatChunk, Writer};

@@ -7,17 +7,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::body::Body;
+use crate::bounds::TEXTS;
 use crate::error::Failure;
 use crate::routes::Refusals;
-use crate::shape::only_objects;
-use crate::shape::{OneOrMany, unused};
+use crate::shape::{OneOrMany, only_objects, only_words, unused};
 use crate::sse;
 use crate::state::State;
 
 only_objects!(EmbeddingsRequest);
-
-/// Texts that a request may have.
-const TEXTS: usize = 2_048;
+only_words!(Encoding);
 
 /// Texts whose vectors are asked for.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -34,7 +32,7 @@ pub(crate) struct EmbeddingsRequest {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", remote = "Self")]
 pub(crate) enum Encoding {
     #[default]
     Float,

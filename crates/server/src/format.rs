@@ -6,9 +6,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::error::Failure;
-use crate::shape::only_objects;
+use crate::shape::{only_objects, only_words};
 
 only_objects!(ResponseFormat, JsonSchemaFormat, StructuredOutputs);
+only_words!(FormatKind);
 
 /// What the answer has to be.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -22,7 +23,7 @@ pub(crate) struct ResponseFormat {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", remote = "Self")]
 pub(crate) enum FormatKind {
     Text,
     JsonObject,

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use engine::{
-    CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams, CandlePrompt, Engine,
-};
+use engine::{CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams, CandlePrompt, Engine};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _, future};
 use models::Tokenizer;

@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::http::header::ETAG;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::get;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use utoipa::IntoResponses;
@@ -108,11 +108,10 @@ pub(crate) fn router(state: &State, address: SocketAddr) -> Result<Router, Serve
     let router = router
         .route("/openapi.json", get(openapi::show))
         .fallback(fallback)
-        .method_not_allowed_fallback(async || {
-            Failure::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "the address is not asked in this way",
-            )
+        .method_not_allowed_fallback(async |request: Request| {
+            let message = format!("the address is not asked with {}", request.method());
+            let failure = Failure::new(StatusCode::METHOD_NOT_ALLOWED, message);
+            access::shaped(failure, request.uri().path())
         })
         .layer(from_fn_with_state((state.clone(), address), access::check_host))
         .layer(map_response(harden));
@@ -128,7 +127,10 @@ pub(crate) fn router(state: &State, address: SocketAddr) -> Result<Router, Serve
 async fn fallback(request: Request) -> Response {
     match page::answer(&request) {
         Some(response) => response,
-        None => Failure::new(StatusCode::NOT_FOUND, "there is nothing at this address").into_response(),
+        None => {
+            let failure = Failure::new(StatusCode::NOT_FOUND, "there is nothing at this address");
+            access::shaped(failure, request.uri().path())
+        }
     }
 }
 
@@ -170,8 +172,21 @@ fn parse_origin(origin: &str) -> Result<HeaderValue, ServerError> {
         origin: origin.to_owned(),
     };
     let uri: axum::http::Uri = origin.parse().map_err(|_| invalid())?;
-    let is_origin = uri.scheme().is_some() && uri.authority().is_some() && uri.path() == "/";
-    if !is_origin || uri.query().is_some() || origin.ends_with('/') {
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(invalid());
+    };
+    let usual = match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    };
+    // What a browser sends is compared letter by letter.
+    let is_sent = origin == format!("{scheme}://{authority}").to_ascii_lowercase()
+        && !authority.as_str().contains(['@', '*'])
+        && !authority.host().is_empty()
+        && !authority.as_str().ends_with(':')
+        && (usual.is_none() || authority.port_u16() != usual);
+    if !is_sent {
         return Err(invalid());
     }
     HeaderValue::from_str(origin).map_err(|_| invalid())

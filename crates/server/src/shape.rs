@@ -2,9 +2,11 @@
 //!
 //! They are read without a look ahead, so that what is wrong within them keeps its path.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
+use engine::Sampling;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -120,6 +122,53 @@ macro_rules! only_objects {
 }
 pub(crate) use only_objects;
 
+/// Reads these types from strings alone: what is derived would take an object with one of their names as well, and say
+/// of a number that it is no JSON.
+macro_rules! only_words {
+    ($($name:ident),+ $(,)?) => {$(
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Reader;
+                impl<'de> serde::de::Visitor<'de> for Reader {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("a string")
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<$name, E> {
+                        $name::deserialize(serde::de::value::StrDeserializer::new(word))
+                    }
+                }
+                deserializer.deserialize_str(Reader)
+            }
+        }
+    )+};
+}
+pub(crate) use only_words;
+
+/// What a field holds that may stand there and hold nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Nothing;
+
+impl<'de> Deserialize<'de> for Nothing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Nothing;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("null, as it is not supported")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Nothing, E> {
+                Ok(Nothing)
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
 /// The description of a field that may stand there and hold nothing.
 pub(crate) fn null_schema() -> Schema {
     Schema::Object(Object::with_type(SchemaType::Type(Type::Null)))
@@ -157,6 +206,33 @@ pub(crate) fn unused<const N: usize>(fields: [(&'static str, bool); N]) -> Vec<&
         .filter(|(_, is_there)| *is_there)
         .map(|(name, _)| name)
         .collect()
+}
+
+/// Refuses biases of one token by two of its names, such as `5` and `05`.
+pub(crate) fn check_biases(sampling: &Sampling) -> Result<(), Failure> {
+    let mut named = HashSet::new();
+    match sampling
+        .logit_bias
+        .iter()
+        .find(|(token, _)| !named.insert(*token))
+    {
+        Some((token, _)) => Err(Failure::field(
+            "logit_bias",
+            format!("logit_bias names token {token} twice, expected each once"),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a list that holds nothing.
+pub(crate) fn check_any<T>(field: &str, list: &[T]) -> Result<(), Failure> {
+    if list.is_empty() {
+        return Err(Failure::field(
+            field,
+            format!("{field} is [], expected at least one"),
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses a setting that is only known in its default, which is `harmless`.

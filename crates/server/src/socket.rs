@@ -62,8 +62,10 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.poll_io(cx, TcpStream::poll_read_ready, |stream| stream.try_read_buf(buffer))
-            .map_ok(drop)
+        self.poll_io(cx, TcpStream::poll_read_ready, |stream| {
+            stream.try_read_buf(buffer)
+        })
+        .map_ok(drop)
     }
 }
 

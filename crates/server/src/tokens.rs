@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::body::Body;
-use crate::chat_completions::{Message, messages};
+use crate::chat_completions::{self, Message};
 use crate::error::Failure;
 use crate::logprobs;
 use crate::model::Model;
@@ -139,7 +139,7 @@ impl TokenizeRequest {
                     tools: tools.into_iter().map(ToolDefinition::from).collect(),
                     ..CandleCompletionParams::default()
                 };
-                let text = render(model, &messages(chat.clone())?, &params)?;
+                let text = render(model, &chat_completions::chat(chat.clone())?, &params)?;
                 tokenizer.encode_prompt(&text).map_err(unencodable)
             }
             _ => Err(Failure::field(
@@ -252,7 +252,7 @@ pub(crate) async fn apply_template(
             template_variables: request.chat_template_kwargs.unwrap_or_default(),
             ..CandleCompletionParams::default()
         };
-        let prompt = render(&model, &messages(request.messages)?, &params)?;
+        let prompt = render(&model, &chat_completions::chat(request.messages)?, &params)?;
         Ok(Json(Rendered { prompt }))
     });
     rendering.await.map_err(|_| Failure::internal())?

@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::shape::{NameOr, only_objects};
+use crate::error::Failure;
+use crate::shape::{NameOr, only_objects, only_words};
 
 only_objects!(Tool, Function, NamedTool, ToolName, Call, CalledFunction);
+only_words!(FunctionKind, ChoiceMode);
 
 /// A tool that the model may call.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -20,11 +22,19 @@ pub(crate) struct Tool {
 }
 
 /// The one type of tools.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase", remote = "Self")]
 pub(crate) enum FunctionKind {
     #[default]
     Function,
+}
+
+impl Serialize for FunctionKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Function => serializer.serialize_str("function"),
+        }
+    }
 }
 
 /// What a tool is called and what it takes.
@@ -55,6 +65,71 @@ impl From<Function> for ToolDefinition {
     }
 }
 
+/// Tools as they are declared to the model. What a strict one refers to in its schema has to be there.
+///
+/// * `schema`: where the schema of a tool stands in it, as in `.parameters`.
+pub(crate) fn declared(
+    tools: impl IntoIterator<Item = impl Into<ToolDefinition>>,
+    schema: &str,
+) -> Result<Vec<ToolDefinition>, Failure> {
+    let tools: Vec<ToolDefinition> = tools.into_iter().map(Into::into).collect();
+    for (index, tool) in tools.iter().enumerate().filter(|(_, tool)| tool.strict) {
+        if let Some(target) = dangling(&tool.parameters, &tool.parameters) {
+            let field = format!("tools[{index}]{schema}");
+            let message = format!("{field}: the $ref {target} refers to nothing in it");
+            return Err(Failure::field(field, message));
+        }
+    }
+    Ok(tools)
+}
+
+/// The first reference within `value` that leads nowhere in `root`.
+fn dangling<'a>(value: &'a Value, root: &Value) -> Option<&'a Value> {
+    match value {
+        Value::Object(keywords) => {
+            let target = keywords.get("$ref").filter(|target| target.is_string());
+            let leads = |target: &Value| {
+                let target = target.as_str().and_then(|target| target.strip_prefix('#'));
+                // A name in the place of a path is an anchor.
+                target.is_some_and(|path| {
+                    root.pointer(&decoded(path)).is_some() || !(path.is_empty() || path.starts_with('/'))
+                })
+            };
+            let mut below = keywords
+                .iter()
+                // What stands in these is a value, and no schema.
+                .filter(|(keyword, _)| {
+                    !matches!(keyword.as_str(), "const" | "enum" | "default" | "examples")
+                });
+            target
+                .filter(|target| !leads(target))
+                .or_else(|| below.find_map(|(_, value)| dangling(value, root)))
+        }
+        Value::Array(values) => values.iter().find_map(|value| dangling(value, root)),
+        _ => None,
+    }
+}
+
+/// A path with its `%20` and the like as what they stand for.
+fn decoded(path: &str) -> String {
+    let mut parts = path.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let code = part.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok());
+        match code {
+            Some(byte) => {
+                bytes.push(byte);
+                bytes.extend_from_slice(part.get(2..).unwrap_or_default().as_bytes());
+            }
+            None => {
+                bytes.push(b'%');
+                bytes.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 impl From<Tool> for ToolDefinition {
     fn from(tool: Tool) -> Self {
         tool.function.into()
@@ -68,7 +143,7 @@ pub(crate) fn no_arguments() -> Value {
 
 /// Whether the model calls tools.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", remote = "Self")]
 pub(crate) enum ChoiceMode {
     Auto,
     None,

@@ -5,11 +5,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::error::Failure;
-use crate::shape::only_objects;
-use crate::shape::{OneOrMany, empty_schema, null_schema};
+use crate::shape::{Nothing, OneOrMany, empty_schema, null_schema, only_objects, only_words};
 use crate::tools::Call;
 
 only_objects!(Message, Part);
+only_words!(MessageRole, PartKind);
 
 /// A message of a chat.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -27,23 +27,23 @@ pub(crate) struct Message {
     /// Not supported.
     #[schema(schema_with = null_schema)]
     #[allow(dead_code, reason = "it is nothing")]
-    refusal: Option<()>,
+    refusal: Option<Nothing>,
     /// Not supported.
     #[schema(schema_with = null_schema)]
     #[allow(dead_code, reason = "it is nothing")]
-    audio: Option<()>,
+    audio: Option<Nothing>,
     /// Not supported: it is `tool_calls` today.
     #[schema(schema_with = null_schema)]
     #[allow(dead_code, reason = "it is nothing")]
-    function_call: Option<()>,
+    function_call: Option<Nothing>,
     /// Not used; none is ever given.
     #[schema(schema_with = empty_schema)]
     #[allow(dead_code, reason = "it is nothing")]
-    annotations: Option<Vec<()>>,
+    annotations: Option<Vec<Nothing>>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", remote = "Self")]
 enum MessageRole {
     System,
     Developer,
@@ -63,7 +63,7 @@ pub(crate) struct Part {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", remote = "Self")]
 enum PartKind {
     Text,
 }

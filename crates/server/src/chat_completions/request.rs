@@ -2,20 +2,20 @@
 //!
 //! **Every field is honoured, or refused by name, or listed as unused**, and only what cannot change the answer is unused.
 
-use engine::{CandleCompletionParams, CandlePrompt, ToolDefinition};
+use engine::{CandleCompletionParams, CandlePrompt};
 use serde_json::{Map, Value};
 
+use crate::bounds::TOP;
 use crate::chat_completions::Message;
 use crate::draws::{check_settled, with_draws};
 use crate::error::{CONSTRAINT, Failure, bounded};
 use crate::format::ResponseFormat;
 use crate::logprobs::Spelling;
 use crate::model::Model;
-use crate::shape::{NameOr, always_schema, never_schema, unused};
+use crate::shape::{NameOr, always_schema, check_any, check_biases, never_schema, only_words, unused};
 use crate::tools::{self, ChoiceMode, NamedTool, Tool};
 
-/// The most probable tokens that may be asked for.
-const TOP: i64 = 20;
+only_words!(Modality);
 
 with_draws! {
     /// A chat that is to be answered.
@@ -80,7 +80,7 @@ with_draws! {
 
 /// A kind of answer.
 #[derive(Clone, Copy, Debug, serde::Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", remote = "Self")]
 pub(crate) enum Modality {
     Text,
 }
@@ -113,6 +113,7 @@ impl ChatRequest {
             ("stream_reasoning", self.stream_reasoning, true),
         ])?;
         let mut params = self.draws().params(model)?;
+        check_biases(&params.sampling)?;
         params.max_tokens = self.most_tokens(params.max_tokens)?;
         let stream = self.stream.unwrap_or(false);
         if self.stream_options.is_some() && !stream {
@@ -151,19 +152,14 @@ impl ChatRequest {
             // The schemas of tools are followed as well.
             (None, None) => "tools",
         };
-        params.tools = self
-            .tools
-            .into_iter()
-            .flatten()
-            .map(ToolDefinition::from)
-            .collect();
+        params.tools = tools::declared(self.tools.into_iter().flatten(), ".function.parameters")?;
         params.tool_choice = self.tool_choice.map(tools::choice).unwrap_or_default();
         params.parallel_tool_calls = self.parallel_tool_calls.filter(|_| !params.tools.is_empty());
         params.reasoning_effort = self.reasoning_effort;
         params.template_variables = self.chat_template_kwargs.unwrap_or_default();
         params.validate()?;
         Ok(Asked {
-            prompt: CandlePrompt::Chat(messages(self.messages)?),
+            prompt: CandlePrompt::Chat(chat(self.messages)?),
             params,
             stream,
             include_usage: self
@@ -213,7 +209,15 @@ impl ChatRequest {
             .response_format
             .as_ref()
             .is_some_and(ResponseFormat::is_described);
+        let declared = self.tools.as_ref().is_some_and(|tools| !tools.is_empty())
+            && !matches!(self.tool_choice, Some(NameOr::Name(ChoiceMode::None)));
+        let as_ids = self.return_tokens_as_token_ids.is_some() && self.logprobs != Some(true);
         unused([
+            (
+                "parallel_tool_calls",
+                self.parallel_tool_calls.is_some() && !declared,
+            ),
+            ("return_tokens_as_token_ids", as_ids),
             ("user", self.user.is_some()),
             ("metadata", self.metadata.is_some()),
             ("service_tier", self.service_tier.is_some()),
@@ -228,8 +232,22 @@ impl ChatRequest {
     }
 }
 
-/// The messages of a chat as the engine takes them.
-pub(crate) fn messages(messages: Vec<Message>) -> Result<Vec<engine::Message>, Failure> {
-    let read = messages.into_iter().enumerate();
+/// The messages of a chat, of which there has to be one, as the engine takes them.
+pub(crate) fn chat(said: Vec<Message>) -> Result<Vec<engine::Message>, Failure> {
+    check_any("messages", &said)?;
+    let read = said.into_iter().enumerate();
     read.map(|(index, message)| message.read(index)).collect()
+}
+
+/// Messages that are kept, as the engine takes them: one with what nothing keeps is refused.
+pub(crate) fn messages(messages: Vec<Message>) -> Result<Vec<engine::Message>, Failure> {
+    let read = messages.into_iter().enumerate().map(|(index, message)| {
+        if message.reasoning_content.is_some() {
+            let field = format!("messages[{index}].reasoning_content");
+            let message = "what the model thought is kept with its turn alone";
+            return Err(Failure::unsupported(field, message));
+        }
+        message.read(index)
+    });
+    read.collect()
 }

@@ -3,17 +3,13 @@
 use engine::CandleCompletionParams;
 use serde_json::Value;
 
+use crate::bounds::{PROMPTS, TOP};
 use crate::draws::with_draws;
 use crate::error::{CONSTRAINT, Failure, bounded};
 use crate::format::ResponseFormat;
 use crate::logprobs::Spelling;
 use crate::model::Model;
-use crate::shape::{OneOrMany, only, unused};
-
-/// The most probable tokens that may be asked for.
-const TOP: i64 = 20;
-/// Texts that a request may have.
-const PROMPTS: usize = 128;
+use crate::shape::{OneOrMany, check_biases, only, unused};
 
 with_draws! {
     /// Texts that are to be continued.
@@ -57,6 +53,7 @@ impl CompletionRequest {
     /// Status 400 with the field that cannot be followed.
     pub(crate) fn asked(self, model: &Model) -> Result<Asked, Failure> {
         let mut params = self.draws().params(model)?;
+        check_biases(&params.sampling)?;
         let stream = self.stream.unwrap_or(false);
         let echo = self.echo.unwrap_or(false);
         if self.stream_options.is_some() && !stream {
@@ -80,6 +77,10 @@ impl CompletionRequest {
             params.score_prompt = params.logprobs;
         }
         let unused = unused([
+            (
+                "return_tokens_as_token_ids",
+                self.return_tokens_as_token_ids.is_some() && params.logprobs.is_none(),
+            ),
             ("user", self.user.is_some()),
             (
                 "stream_options.include_obfuscation",

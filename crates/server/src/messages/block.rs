@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::error::Failure;
-use crate::shape::{OneOrMany, only_objects};
+use crate::shape::{OneOrMany, only_objects, only_words};
 
 only_objects!(MessageParam, Block, TextBlock);
+only_words!(Speaker, BlockKind, TextKind);
 
 /// A message of a chat.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -19,7 +20,7 @@ pub(crate) struct MessageParam {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", remote = "Self")]
 enum Speaker {
     User,
     Assistant,
@@ -59,7 +60,7 @@ pub(crate) struct Block {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", remote = "Self")]
 enum BlockKind {
     Text,
     ToolUse,
@@ -84,7 +85,7 @@ pub(crate) struct TextBlock {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", remote = "Self")]
 enum TextKind {
     Text,
 }

@@ -1,14 +1,17 @@
 //! What a chat in Anthropic's shape may ask for.
 
-use engine::{CandleCompletionParams, CandlePrompt, Message, Sampling, ToolChoice, ToolDefinition};
+use engine::{CandleCompletionParams, CandlePrompt, Message, Role, Sampling, ToolChoice, ToolDefinition};
+use providers::dialect::CONTINUE;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::block::{self, Idle, MessageParam, TextBlock};
+use crate::bounds;
 use crate::error::{Failure, bounded};
 use crate::model::Model;
-use crate::shape::{OneOrMany, only_objects, unused};
+use crate::shape::{OneOrMany, check_any, only_objects, only_words, unused};
+use crate::tools;
 
 only_objects!(
     MessagesRequest,
@@ -17,6 +20,7 @@ only_objects!(
     ToolChoiceParam,
     Thinking
 );
+only_words!(ToolKind, ChoiceKind, ThinkingKind);
 
 /// The variable by which templates are told whether the model thinks.
 const THINKING: &str = "enable_thinking";
@@ -27,7 +31,7 @@ const THINKING: &str = "enable_thinking";
 pub(crate) struct MessagesRequest {
     /// The id of the model.
     pub(crate) model: String,
-    /// The chat, oldest message first.
+    /// The chat, oldest message first. Where the assistant's is the last, the answer goes on in it.
     #[schema(min_items = 1)]
     messages: Vec<MessageParam>,
     /// Most tokens to generate.
@@ -104,7 +108,7 @@ pub(crate) struct ToolParam {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", remote = "Self")]
 enum ToolKind {
     Custom,
 }
@@ -122,7 +126,7 @@ pub(crate) struct ToolChoiceParam {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", remote = "Self")]
 enum ChoiceKind {
     Auto,
     Any,
@@ -130,16 +134,19 @@ enum ChoiceKind {
     None,
 }
 
-/// Whether the model thinks. How long cannot be said.
+/// Whether the model thinks.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub(crate) struct Thinking {
     #[serde(rename = "type")]
     kind: ThinkingKind,
+    /// Of `enabled`; not used: how long it thinks is the model's to say.
+    #[schema(minimum = 1)]
+    budget_tokens: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", remote = "Self")]
 enum ThinkingKind {
     /// As the model likes.
     Adaptive,
@@ -170,11 +177,7 @@ impl MessagesRequest {
         let mut asked = chat.asked(model)?;
         let params = &mut asked.params;
         params.max_tokens = bounded("max_tokens", Some(self.max_tokens), 1, i64::from(u32::MAX))?;
-        params.stop = self.stop_sequences.unwrap_or_default();
-        if params.stop.iter().any(String::is_empty) {
-            let field = "stop_sequences";
-            return Err(Failure::field(field, "stop_sequences holds a text that is empty"));
-        }
+        params.stop = stops(self.stop_sequences.unwrap_or_default())?;
         params.temperature = self.temperature;
         params.sampling = Sampling {
             top_p: self.top_p,
@@ -194,33 +197,45 @@ impl MessagesRequest {
 impl CountRequest {
     /// What it asks for: a prompt, and what declares its tools.
     pub(crate) fn asked(self, model: &Model) -> Result<Asked, Failure> {
+        check_any("messages", &self.messages)?;
         let mut idle = Idle::default();
         let mut messages = Vec::new();
         if let Some(system) = self.system {
             messages.push(Message::system(block::text(system, &mut idle)));
         }
+        let last = self.messages.len().saturating_sub(1);
         messages.extend(block::read(self.messages, &mut idle)?);
         let mut params = CandleCompletionParams::default();
-        for tool in self.tools.into_iter().flatten() {
-            idle.cache_control |= tool.cache_control.is_some();
-            params.tools.push(ToolDefinition {
-                name: tool.name,
-                description: tool.description,
-                parameters: Value::Object(tool.input_schema),
-                strict: tool.strict.unwrap_or(false),
-            });
+        if messages
+            .last()
+            .is_some_and(|message| message.role == Role::Assistant)
+        {
+            check_begun(&messages, last, model)?;
+            params.template_variables.insert(CONTINUE.to_owned(), true.into());
         }
+        let declared = self.tools.unwrap_or_default();
+        idle.cache_control |= declared.iter().any(|tool| tool.cache_control.is_some());
+        params.tools = tools::declared(declared, ".input_schema")?;
+        let mut parallel = false;
         if let Some(choice) = self.tool_choice {
+            parallel = choice.disable_parallel_tool_use.is_some();
             choice.apply(&mut params)?;
         }
-        if let Some(thinking) = self.thinking {
-            thinking.apply(model, &mut params)?;
-        }
+        parallel &= params.declared_tools().is_empty();
+        let budget = match &self.thinking {
+            None => false,
+            Some(thinking) => {
+                thinking.apply(model, &mut params)?;
+                thinking.budget_tokens.is_some()
+            }
+        };
         params.validate()?;
         let unused = unused([
             ("cache_control", idle.cache_control),
             ("messages.thinking", idle.thinking),
             ("messages.citations", idle.citations),
+            ("thinking.budget_tokens", budget),
+            ("tool_choice.disable_parallel_tool_use", parallel),
         ]);
         Ok(Asked {
             prompt: CandlePrompt::Chat(messages),
@@ -229,6 +244,54 @@ impl CountRequest {
             unused,
         })
     }
+}
+
+impl From<ToolParam> for ToolDefinition {
+    fn from(tool: ToolParam) -> Self {
+        Self {
+            name: tool.name,
+            description: tool.description,
+            parameters: Value::Object(tool.input_schema),
+            strict: tool.strict.unwrap_or(false),
+        }
+    }
+}
+
+/// Texts that end an answer, within the bounds that a chat has for them.
+fn stops(texts: Vec<String>) -> Result<Vec<String>, Failure> {
+    let field = "stop_sequences";
+    if texts.len() > bounds::STOPS {
+        let (count, most) = (texts.len(), bounds::STOPS);
+        let message = format!("{field} has {count} texts, expected at most {most}");
+        return Err(Failure::field(field, message));
+    }
+    match texts.iter().position(String::is_empty) {
+        Some(index) => {
+            let field = format!("{field}[{index}]");
+            Err(Failure::field(&field, format!("{field} is empty")))
+        }
+        None => Ok(texts),
+    }
+}
+
+/// Refuses an answer that cannot be continued; `place` is its place among the messages of the request.
+fn check_begun(messages: &[Message], place: usize, model: &Model) -> Result<(), Failure> {
+    let field = format!("messages[{place}]");
+    let calls = messages.last().is_some_and(|begun| !begun.tool_calls.is_empty());
+    if calls {
+        let message = format!("{field} calls tools, and no result of them follows");
+        return Err(Failure::field(field, message));
+    }
+    if messages.len() == 1 {
+        let message = format!("{field} is the assistant's, and nothing stands before it");
+        return Err(Failure::field(field, message));
+    }
+    if model.dialect().is_none() {
+        let message =
+            format!("{field} is the assistant's, and an answer to this model cannot be begun for it");
+        return Err(Failure::unsupported(field, message));
+    }
+    Ok(())
 }
 
 impl ToolChoiceParam {
@@ -255,8 +318,15 @@ impl ToolChoiceParam {
 
 impl Thinking {
     fn apply(&self, model: &Model, params: &mut CandleCompletionParams) -> Result<(), Failure> {
+        let field = "thinking.budget_tokens";
+        if let Some(budget) = bounded::<i64>(field, self.budget_tokens, 1, i64::MAX)?
+            && self.kind != ThinkingKind::Enabled
+        {
+            let message = format!("{field} is {budget}, and goes with the type enabled alone");
+            return Err(Failure::field(field, message));
+        }
         let template = model.dialect().and_then(|dialect| dialect.template().ok());
-        let reads = template.is_none_or(|template| template.source().contains(THINKING));
+        let reads = template.is_none_or(|template| template.reads(THINKING));
         let wanted = match self.kind {
             ThinkingKind::Adaptive => return Ok(()),
             ThinkingKind::Disabled => false,

@@ -6,9 +6,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::error::Failure;
-use crate::shape::{OneOrMany, only_objects};
+use crate::shape::{OneOrMany, only_objects, only_words, unused};
 
 only_objects!(InputItem, InputPart);
+only_words!(ItemKind, ItemRole, PartKind);
 
 /// An item of an input; which fields it has depends on its type.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -21,11 +22,9 @@ pub(crate) struct InputItem {
     role: Option<ItemRole>,
     /// Of a message; of `reasoning`, where it is not used: the model is not shown again what it thought.
     content: Option<OneOrMany<InputPart>>,
-    /// Not used.
-    #[allow(dead_code, reason = "items are told apart by their order")]
+    /// Not used: items are told apart by their order.
     id: Option<String>,
-    /// Not used.
-    #[allow(dead_code, reason = "what is sent back is taken as it is")]
+    /// Not used: what is sent back is taken as it is.
     status: Option<String>,
     /// Of a call and its result.
     call_id: Option<String>,
@@ -45,7 +44,7 @@ pub(crate) struct InputItem {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", remote = "Self")]
 enum ItemKind {
     #[default]
     Message,
@@ -55,7 +54,7 @@ enum ItemKind {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", remote = "Self")]
 enum ItemRole {
     User,
     Assistant,
@@ -71,17 +70,16 @@ pub(crate) struct InputPart {
     #[allow(dead_code, reason = "all of them are text")]
     kind: PartKind,
     text: String,
-    /// Not used.
-    #[allow(dead_code, reason = "there are none")]
+    /// Not used; there are none.
     #[schema(value_type = Option<Vec<Object>>)]
     annotations: Option<Vec<Value>>,
     /// Not used.
-    #[allow(dead_code, reason = "they change nothing")]
     #[schema(value_type = Option<Vec<Object>>)]
     logprobs: Option<Vec<Value>>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 enum PartKind {
     #[serde(rename = "input_text")]
     Input,
@@ -91,18 +89,48 @@ enum PartKind {
     Reasoning,
 }
 
-fn text(content: OneOrMany<InputPart>) -> String {
-    match content {
-        OneOrMany::One(text) => text,
-        OneOrMany::Many(parts) => parts.into_iter().map(|part| part.text).collect(),
+/// What was found in items that changes nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Idle {
+    reasoning: bool,
+    id: bool,
+    status: bool,
+    annotations: bool,
+    logprobs: bool,
+}
+
+impl Idle {
+    /// The names of what was found.
+    pub(crate) fn unused(self) -> Vec<&'static str> {
+        unused([
+            ("input.reasoning", self.reasoning),
+            ("input.id", self.id),
+            ("input.status", self.status),
+            ("input.content.annotations", self.annotations),
+            ("input.content.logprobs", self.logprobs),
+        ])
+    }
+
+    fn text(&mut self, content: OneOrMany<InputPart>) -> String {
+        match content {
+            OneOrMany::One(text) => text,
+            OneOrMany::Many(parts) => parts
+                .into_iter()
+                .map(|part| {
+                    self.annotations |= part.annotations.is_some();
+                    self.logprobs |= part.logprobs.is_some();
+                    part.text
+                })
+                .collect(),
+        }
     }
 }
 
 /// The messages that an input becomes: calls belong to what the assistant said before them.
 ///
-/// Also whether there was anything that is not used.
-pub(crate) fn read(items: Vec<InputItem>) -> Result<(Vec<Message>, bool), Failure> {
-    let (mut messages, mut idle): (Vec<Message>, _) = (Vec::new(), false);
+/// Also what there was that is not used.
+pub(crate) fn read(items: Vec<InputItem>) -> Result<(Vec<Message>, Idle), Failure> {
+    let (mut messages, mut idle): (Vec<Message>, _) = (Vec::new(), Idle::default());
     for (index, item) in items.into_iter().enumerate() {
         let missing = |field: &str| {
             let field = format!("input[{index}].{field}");
@@ -110,6 +138,8 @@ pub(crate) fn read(items: Vec<InputItem>) -> Result<(Vec<Message>, bool), Failur
         };
         let kind = item.kind.unwrap_or_default();
         item.check_fields(kind, index)?;
+        idle.id |= item.id.is_some();
+        idle.status |= item.status.is_some();
         match kind {
             ItemKind::Message => {
                 let role = match item.role.ok_or_else(|| missing("role"))? {
@@ -118,7 +148,7 @@ pub(crate) fn read(items: Vec<InputItem>) -> Result<(Vec<Message>, bool), Failur
                     ItemRole::System | ItemRole::Developer => Role::System,
                 };
                 let content = item.content.ok_or_else(|| missing("content"))?;
-                messages.push(Message::new(role, text(content)));
+                messages.push(Message::new(role, idle.text(content)));
             }
             ItemKind::FunctionCall => {
                 let id = item.call_id.ok_or_else(|| missing("call_id"))?;
@@ -133,9 +163,9 @@ pub(crate) fn read(items: Vec<InputItem>) -> Result<(Vec<Message>, bool), Failur
             ItemKind::FunctionCallOutput => {
                 let id = item.call_id.ok_or_else(|| missing("call_id"))?;
                 let output = item.output.ok_or_else(|| missing("output"))?;
-                messages.push(Message::tool_result(id, text(output)));
+                messages.push(Message::tool_result(id, idle.text(output)));
             }
-            ItemKind::Reasoning => idle = true,
+            ItemKind::Reasoning => idle.reasoning = true,
         }
     }
     Ok((messages, idle))

@@ -7,14 +7,17 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::item::{self, InputItem};
+use super::item::{self, Idle, InputItem};
+use crate::bounds::TOP;
 use crate::draws;
 use crate::error::{Failure, bounded};
 use crate::format::{FormatKind, json_schema};
 use crate::logprobs::Spelling;
 use crate::model::Model;
-use crate::shape::{NameOr, OneOrMany, never_schema, null_schema, only, only_objects, unused};
-use crate::tools::{ChoiceMode, FunctionKind, no_arguments};
+use crate::shape::{
+    NameOr, Nothing, OneOrMany, check_any, never_schema, null_schema, only, only_objects, only_words, unused,
+};
+use crate::tools::{self, ChoiceMode, FunctionKind, no_arguments};
 
 only_objects!(
     ResponseRequest,
@@ -25,9 +28,7 @@ only_objects!(
     TextFormat,
     EventOptions
 );
-
-/// The most probable tokens that may be asked for.
-const TOP: i64 = 20;
+only_words!(Included, Truncation);
 
 /// An input that is to be answered.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -93,11 +94,11 @@ pub(crate) struct ResponseRequest {
     /// Nothing is stored that it could name.
     #[schema(schema_with = null_schema)]
     #[allow(dead_code, reason = "it is nothing")]
-    previous_response_id: Option<()>,
+    previous_response_id: Option<Nothing>,
     /// Nothing is stored that it could name.
     #[schema(schema_with = null_schema)]
     #[allow(dead_code, reason = "it is nothing")]
-    conversation: Option<()>,
+    conversation: Option<Nothing>,
     /// Not used.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
@@ -154,7 +155,7 @@ pub(crate) struct ReasoningOptions {
     /// Not supported: what it thinks is told whole.
     #[schema(schema_with = null_schema)]
     #[allow(dead_code, reason = "it is nothing")]
-    summary: Option<()>,
+    summary: Option<Nothing>,
 }
 
 /// What the answer has to be.
@@ -184,6 +185,7 @@ pub(crate) struct TextFormat {
 
 /// What else may be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub(crate) enum Included {
     #[serde(rename = "message.output_text.logprobs")]
     Logprobs,
@@ -201,7 +203,7 @@ pub(crate) struct EventOptions {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", remote = "Self")]
 pub(crate) enum Truncation {
     Disabled,
 }
@@ -242,12 +244,13 @@ impl ResponseRequest {
             None => None,
         };
         let (said, idle) = match self.input {
-            OneOrMany::One(text) => (vec![Message::user(text)], false),
-            OneOrMany::Many(items) => item::read(items)?,
+            OneOrMany::One(text) => (vec![Message::user(text)], Idle::default()),
+            OneOrMany::Many(items) => {
+                check_any("input", &items)?;
+                item::read(items)?
+            }
         };
-        if idle {
-            unused.push("input.reasoning");
-        }
+        unused.extend(idle.unused());
         let mut messages = Vec::new();
         messages.extend(self.instructions.as_deref().map(Message::system));
         messages.extend(said);
@@ -276,7 +279,7 @@ impl ResponseRequest {
     /// What it says of how it is answered; taken out of it.
     fn params(&mut self) -> Result<CandleCompletionParams, Failure> {
         let tools = self.tools.take().unwrap_or_default();
-        let tools: Vec<ToolDefinition> = tools.into_iter().map(ToolDefinition::from).collect();
+        let tools = tools::declared(tools, ".parameters")?;
         let most = i64::from(u32::MAX);
         let params = CandleCompletionParams {
             max_tokens: bounded("max_output_tokens", self.max_output_tokens, 1, most)?,
@@ -331,7 +334,13 @@ impl ResponseRequest {
             .iter()
             .flatten()
             .any(|what| *what == Included::Encrypted);
+        let declared = self.tools.as_ref().is_some_and(|tools| !tools.is_empty())
+            && !matches!(self.tool_choice, Some(NameOr::Name(ChoiceMode::None)));
         unused([
+            (
+                "parallel_tool_calls",
+                self.parallel_tool_calls.is_some() && !declared,
+            ),
             ("metadata", self.metadata.is_some()),
             ("service_tier", self.service_tier.is_some()),
             ("prompt_cache_key", self.prompt_cache_key.is_some()),

@@ -74,8 +74,16 @@ async fn more_texts_than_there_are_places_are_all_continued() {
         let reply = tokio::time::timeout(std::time::Duration::from_secs(20), asked);
         let reply = reply.await.expect("it is answered");
         assert_eq!(reply.status, 200, "{reply:?}");
-        let told = if stream { reply.events() } else { vec![reply.json()] };
-        let choices = || told.iter().filter_map(|told| told["choices"].as_array()).flatten();
+        let told = if stream {
+            reply.events()
+        } else {
+            vec![reply.json()]
+        };
+        let choices = || {
+            told.iter()
+                .filter_map(|told| told["choices"].as_array())
+                .flatten()
+        };
         for index in 0..prompts.len() {
             let own = choices().filter(|choice| choice["index"] == index);
             let text: String = own.filter_map(|choice| choice["text"].as_str()).collect();
@@ -84,7 +92,10 @@ async fn more_texts_than_there_are_places_are_all_continued() {
         let ended = choices().filter(|choice| choice["finish_reason"] == "length");
         assert_eq!(ended.count(), prompts.len());
         let used = told.iter().rev().find(|told| told["usage"].is_object());
-        assert_eq!(used.map(|told| &told["usage"]["completion_tokens"]), Some(&json!(80)));
+        assert_eq!(
+            used.map(|told| &told["usage"]["completion_tokens"]),
+            Some(&json!(80))
+        );
     }
     assert_eq!(provider.engine.statistics().completed, 80);
 }

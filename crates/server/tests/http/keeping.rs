@@ -24,6 +24,20 @@ fn turns() -> Value {
 }
 
 #[tokio::test]
+async fn what_is_not_kept_of_a_message_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let server = served::demo(settings(&folder)).await;
+    let mut turns = turns();
+    turns[1]["between"][0]["reasoning_content"] = "Hm.".into();
+    let body = json!({"title": "One", "turns": turns});
+    let reply = post(server.address, "/conversations", &body).await;
+    assert_eq!(
+        (reply.status, &reply.json()["error"]["param"]),
+        (400, &json!("turns[1].between[0].reasoning_content"))
+    );
+}
+
+#[tokio::test]
 async fn a_conversation_is_kept_replaced_and_deleted() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let server = served::demo(settings(&folder)).await;

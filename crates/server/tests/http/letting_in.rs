@@ -6,7 +6,7 @@ use serde_json::json;
 use server::{Keys, Settings};
 
 use crate::chats::CHAT;
-use crate::client::{Connection, JSON, ask, get};
+use crate::client::{Connection, JSON, ask, get, post};
 use crate::served;
 
 #[tokio::test]
@@ -144,6 +144,16 @@ async fn other_origins_read_nothing_unless_they_are_let() {
         "page.example",
         "https://page.example/",
         "https://page.example/path",
+        "https://page.example?query",
+        "https://page.example#part",
+        "https://somebody@page.example",
+        "https://page.example:443",
+        "https://page.example:",
+        "HTTPS://page.example",
+        "https://Page.example",
+        "https://*.page.example",
+        "page.example:8080",
+        "null",
         "",
     ] {
         let settings = Settings {
@@ -183,4 +193,40 @@ async fn a_log_hears_routes_and_no_paths() {
         .map(|served| (served.route.as_str(), served.status, served.whole))
         .collect();
     assert_eq!(told, [("/v1/models/{model}", 404, true), ("-", 404, true)]);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_is_whole_in_the_log() {
+    let heard: Arc<Mutex<Vec<server::Served>>> = Arc::default();
+    let log = Arc::clone(&heard);
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let settings = Settings {
+        conversations: Some(folder.path().to_owned()),
+        log: Some(Arc::new(move |served: &server::Served| {
+            log.lock().expect("no test panics with it").push(served.clone());
+        })),
+        ..Settings::default()
+    };
+    let server = served::demo(settings).await;
+    let kept = post(
+        server.address,
+        "/conversations",
+        &json!({"title": "", "turns": []}),
+    )
+    .await;
+    let path = kept.header("location").expect("it is kept").to_owned();
+    assert_eq!(ask(server.address, "DELETE", &path, &[], "").await.status, 204);
+    // The test's client would wait for the body that a length announces.
+    let mut head = Connection::open(server.address).await;
+    head.ask("HEAD", "/v1/models", &[], "").await;
+    assert_eq!(head.line().await.as_deref(), Some("HTTP/1.1 200 OK"));
+    let began = std::time::Instant::now();
+    while heard.lock().expect("no test panics with it").len() < 3 {
+        assert!(began.elapsed() < std::time::Duration::from_secs(5));
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    let heard = heard.lock().expect("no test panics with it");
+    for served in heard.iter() {
+        assert!(served.whole, "{served:?}");
+    }
 }

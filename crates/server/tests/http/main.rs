@@ -5,6 +5,7 @@ mod client;
 mod scripted;
 mod served;
 
+mod calling;
 mod chats;
 mod completing;
 mod describing;
@@ -12,6 +13,7 @@ mod ending;
 mod hostile;
 mod keeping;
 mod letting_in;
+mod messaging;
 mod proxying;
 mod refusing;
 mod tokens;

@@ -85,6 +85,15 @@ async fn every_fault_of_a_chat_is_named() {
             json!({"chat_template_kwargs": {"x": 1}}),
             "chat_template_kwargs.x",
         ),
+        (
+            json!({"chat_template_kwargs": {"assistant": 1}}),
+            "chat_template_kwargs.assistant",
+        ),
+        (
+            json!({"chat_template_kwargs": {"function": 1}}),
+            "chat_template_kwargs.function",
+        ),
+        (json!({"logit_bias": {"5": 1, "05": 2}}), "logit_bias"),
         (json!({"messages": []}), "messages"),
         (
             json!({"messages": [{"role": "narrator", "content": "x"}]}),
@@ -116,6 +125,120 @@ async fn every_fault_of_a_chat_is_named() {
         assert_eq!(error["param"], param, "{more}: {error}");
         assert!(!error["message"].as_str().unwrap_or_default().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_is_named_with_its_path() {
+    let server = served::demo(Settings::default()).await;
+    let user = json!([{"role": "user", "content": "Hi"}]);
+    let cases = [
+        (
+            CHAT,
+            json!({"response_format": {"type": 3}}),
+            "response_format.type",
+            "3",
+        ),
+        (
+            CHAT,
+            json!({"response_format": "json"}),
+            "response_format",
+            "\"json\"",
+        ),
+        (
+            CHAT,
+            json!({"response_format": {"type": {"text": null}}}),
+            "response_format.type",
+            "{\"text\":null}",
+        ),
+        (CHAT, json!({"tool_choice": 5}), "tool_choice", "5"),
+        (CHAT, json!({"modalities": [7]}), "modalities[0]", "7"),
+        (CHAT, json!({"temperature": "hot"}), "temperature", "\"hot\""),
+        (
+            CHAT,
+            json!({"messages": [{"role": 1, "content": "x"}]}),
+            "messages[0].role",
+            "1",
+        ),
+        (
+            CHAT,
+            json!({"messages": [{"role": {"user": null}, "content": "x"}]}),
+            "messages[0].role",
+            "{\"user\":null}",
+        ),
+        (
+            CHAT,
+            json!({"messages": [{"role": "user", "content": [{"type": 9, "text": "x"}]}]}),
+            "messages[0].content[0].type",
+            "9",
+        ),
+        (
+            CHAT,
+            json!({"messages": [{"role": "user", "content": 4}]}),
+            "messages[0].content",
+            "4",
+        ),
+        (
+            CHAT,
+            json!({"messages": [{"role": "user", "content": "x", "audio": "y"}]}),
+            "messages[0].audio",
+            "\"y\"",
+        ),
+        (CHAT, json!({"messages": []}), "messages", "[]"),
+        ("/v1/completions", json!({"prompt": ["a", 5]}), "prompt[1]", "5"),
+        ("/v1/completions", json!({"prompt": 5}), "prompt", "5"),
+        ("/v1/responses", json!({"input": 5}), "input", "5"),
+        ("/v1/responses", json!({"input": []}), "input", "[]"),
+        (
+            "/v1/responses",
+            json!({"input": [{"role": 2, "content": "x"}]}),
+            "input[0].role",
+            "2",
+        ),
+        (
+            "/v1/responses",
+            json!({"input": "a", "truncation": 2}),
+            "truncation",
+            "2",
+        ),
+        (
+            "/v1/responses",
+            json!({"input": "a", "previous_response_id": "resp_1"}),
+            "previous_response_id",
+            "\"resp_1\"",
+        ),
+        (
+            "/v1/embeddings",
+            json!({"input": "a", "encoding_format": true}),
+            "encoding_format",
+            "true",
+        ),
+        ("/tokenize", json!({"messages": []}), "messages", "[]"),
+        ("/apply-template", json!({"messages": []}), "messages", "[]"),
+    ];
+    for (path, more, param, value) in cases {
+        let mut body = json!({"model": "demo"});
+        if path == CHAT {
+            body["messages"] = user.clone();
+        }
+        for (name, value) in more.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        let reply = post(server.address, path, &body).await;
+        assert_eq!(reply.status, 400, "{more}: {reply:?}");
+        let error = &reply.json()["error"];
+        assert_eq!(error["param"], param, "{more}: {error}");
+        let message = error["message"].as_str().unwrap_or_default();
+        assert!(
+            message.starts_with(&format!("{param} is {value}, expected ")),
+            "{message}"
+        );
+    }
+    let messages = json!({"model": "demo", "max_tokens": 1, "system": "x", "messages": []});
+    let reply = post(server.address, "/v1/messages", &messages).await;
+    assert_eq!(
+        reply.json()["error"]["message"],
+        "messages is [], expected at least one"
+    );
 }
 
 #[tokio::test]
@@ -151,6 +274,67 @@ async fn what_changes_nothing_is_accepted_and_listed() {
         reply.header("x-unused-fields"),
         Some("user, metadata, service_tier")
     );
+}
+
+#[tokio::test]
+async fn what_goes_with_something_else_is_listed_without_it() {
+    let server = served::demo(Settings::default()).await;
+    let chat = json!([{"role": "user", "content": "Hi"}]);
+    let tool = json!({"type": "function", "name": "a"});
+    for (path, body, unused) in [
+        (
+            CHAT,
+            json!({"messages": chat, "max_tokens": 1, "parallel_tool_calls": false,
+                "return_tokens_as_token_ids": true}),
+            Some("parallel_tool_calls, return_tokens_as_token_ids"),
+        ),
+        (
+            CHAT,
+            json!({"messages": chat, "max_tokens": 1, "parallel_tool_calls": true, "tool_choice": "none",
+                "tools": [{"type": "function", "function": {"name": "a"}}], "logprobs": true,
+                "return_tokens_as_token_ids": true}),
+            Some("parallel_tool_calls"),
+        ),
+        (
+            "/v1/completions",
+            json!({"prompt": "a", "max_tokens": 1, "return_tokens_as_token_ids": true}),
+            Some("return_tokens_as_token_ids"),
+        ),
+        (
+            "/v1/completions",
+            json!({"prompt": "a", "max_tokens": 1, "logprobs": 1, "return_tokens_as_token_ids": true}),
+            None,
+        ),
+        (
+            "/v1/responses",
+            json!({"input": "a", "max_output_tokens": 1, "parallel_tool_calls": true}),
+            Some("parallel_tool_calls"),
+        ),
+        (
+            "/v1/responses",
+            json!({"max_output_tokens": 1, "parallel_tool_calls": true, "tools": [tool], "input": [
+                {"role": "user", "content": "Hi"},
+                {"type": "reasoning", "id": "rs_1", "summary": []},
+                {"role": "assistant", "id": "msg_1", "status": "completed", "content": [
+                    {"type": "output_text", "text": "Hi", "annotations": [], "logprobs": []}]},
+                {"role": "user", "content": "Who?"}]}),
+            Some(
+                "input.reasoning, input.id, input.status, input.content.annotations, input.content.logprobs",
+            ),
+        ),
+        (
+            "/v1/messages",
+            json!({"messages": chat, "max_tokens": 1,
+                "tool_choice": {"type": "auto", "disable_parallel_tool_use": true}}),
+            Some("tool_choice.disable_parallel_tool_use"),
+        ),
+    ] {
+        let mut body = body;
+        body["model"] = "demo".into();
+        let reply = post(server.address, path, &body).await;
+        assert_eq!(reply.status, 200, "{path}: {reply:?}");
+        assert_eq!(reply.header("x-unused-fields"), unused, "{path}: {body}");
+    }
 }
 
 /// What SGLang's router adds to requests, as it sends them.
