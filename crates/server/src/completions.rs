@@ -7,14 +7,14 @@ mod stream;
 
 use std::sync::Arc;
 
-use axum::extract::State as Extract;
-use axum::response::{IntoResponse, Response};
 use crate::body::Body;
 use crate::error::Failure;
 use crate::model::begun;
 use crate::routes::Refusals;
 use crate::sse;
 use crate::state::State;
+use axum::extract::State as Extract;
+use axum::response::{IntoResponse, Response};
 
 use request::CompletionRequest;
 use response::{CompletionAnswer, Head};
