@@ -14,7 +14,7 @@ pub(crate) type Chunk = Result<CandleCompletionChunk, EngineError>;
 /// Answers with what comes through the next of its channels.
 pub(crate) struct Scripted {
     pub(crate) engine: Engine,
-    scripts: Mutex<Vec<UnboundedReceiver<Chunk>>>,
+    scripts: Arc<Mutex<Vec<UnboundedReceiver<Chunk>>>>,
     asked: Mutex<Vec<(CandlePrompt, CandleCompletionParams)>>,
 }
 
@@ -22,7 +22,7 @@ impl Scripted {
     pub(crate) fn new(config: EngineConfig) -> Arc<Self> {
         Arc::new(Self {
             engine: Engine::new(config).expect("the settings are in range"),
-            scripts: Mutex::default(),
+            scripts: Arc::default(),
             asked: Mutex::default(),
         })
     }
@@ -69,9 +69,12 @@ impl CandleCompletionModel for Scripted {
         };
         let mut asked = self.asked.lock().expect("no test panics with it");
         asked.push((prompt, params.clone()));
-        let script = self.scripts.lock().expect("no test panics with it").pop();
-        let script = script.unwrap_or_else(|| unbounded().1);
-        self.engine.coordinate(request, move || script)
+        let scripts = Arc::clone(&self.scripts);
+        // One that is refused takes none.
+        self.engine.coordinate(request, move || {
+            let script = scripts.lock().expect("no test panics with it").pop();
+            script.unwrap_or_else(|| unbounded().1)
+        })
     }
 
     fn name(&self) -> &str {
