@@ -1,5 +1,9 @@
 //! How much of something a request may have: what is refused beyond it, and what the description says of it.
 
+/// Headers of a request.
+pub(crate) const HEADERS: usize = 100;
+/// Bytes of the head of a request: its first line and its headers.
+pub(crate) const HEADER_BYTES: usize = 64 << 10;
 /// Texts that end an answer.
 pub(crate) const STOPS: usize = 64;
 /// Answers to the same prompt.

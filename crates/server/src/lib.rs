@@ -40,6 +40,7 @@ mod model;
 mod state;
 mod patience;
 mod socket;
+mod unread;
 mod routes;
 mod access;
 mod body;

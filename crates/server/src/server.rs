@@ -14,17 +14,15 @@ use providers::ProgressHub;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::bounds::{HEADER_BYTES, HEADERS};
 use crate::model::Model;
 use crate::patience::Patient;
 use crate::routes;
 use crate::settings::Settings;
 use crate::socket::Socket;
 use crate::state::{Phase, State};
+use crate::unread::Explained;
 
-/// Headers that a request may have.
-const HEADERS: usize = 100;
-/// Bytes that the headers of a request may have together.
-const HEADER_BYTES: usize = 64 << 10;
 /// Pause after a connection could not be accepted, as when there are no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -107,10 +105,11 @@ impl Server {
             http.timer(TokioTimer::new())
                 .header_read_timeout(settings.header_time)
                 .max_headers(HEADERS)
+                .max_header_size(HEADER_BYTES)
                 .max_buf_size(HEADER_BYTES);
             let socket = Socket::new(stream);
             let left = socket.left();
-            let stream = TokioIo::new(Patient::new(socket, settings.write_time));
+            let stream = TokioIo::new(Explained::new(Patient::new(socket, settings.write_time)));
             let service = TowerToHyperService::new(router.clone());
             let connection = ending.watch(http.serve_connection(stream, service));
             tasks.spawn(async move {

@@ -95,6 +95,7 @@ impl Several {
             constrained_by,
             ..
         } = self;
+        let is_one = prompts.len() == 1;
         let numbered = (0..).zip(prompts);
         numbered.map(move |(number, prompt)| {
             let pieces = {
@@ -104,9 +105,14 @@ impl Several {
             // The first asks for all of them whether there is room; who was let in waits.
             let pieces = if number == 0 { pieces() } else { persistent(pieces) };
             // What a chat has messages for, a completion has its prompt for.
+            let own = if is_one {
+                "prompt".to_owned()
+            } else {
+                format!("prompt[{number}]")
+            };
             let named = move |failure: Failure| {
                 failure
-                    .renamed("messages", "prompt")
+                    .renamed("messages", &own)
                     .renamed(CONSTRAINT, constrained_by)
             };
             (number, pieces.map_err(named).boxed())

@@ -130,6 +130,8 @@ async fn an_echo_is_scored_where_log_probabilities_are_asked_for() {
     for (more, param) in [
         (json!({"prompt": []}), "prompt"),
         (json!({"prompt": [1, 2]}), "prompt[0]"),
+        (json!({"prompt": "word ".repeat(5_000)}), "prompt"),
+        (json!({"prompt": ["a", "word ".repeat(5_000)]}), "prompt[1]"),
         (json!({"best_of": 3}), "best_of"),
         (json!({"suffix": "x"}), "suffix"),
         (json!({"echo": true, "logprobs": 1, "stream": true}), "echo"),

@@ -119,6 +119,47 @@ async fn headers_without_end_are_cut_off() {
 }
 
 #[tokio::test]
+async fn a_head_that_cannot_be_read_is_answered_with_what_is_wrong() {
+    let server = served::demo(Settings::default()).await;
+    let padded = |bytes: usize| {
+        let head = "GET /v1/models HTTP/1.1\r\nHost: localhost\r\nX-Long: \r\n\r\n";
+        head.replace("X-Long: ", &format!("X-Long: {}", "x".repeat(bytes - head.len())))
+    };
+    let many: String = (0..100).map(|index| format!("X-{index}: 1\r\n")).collect();
+    for (head, status) in [
+        (padded(64 << 10), 200),
+        (padded((64 << 10) + 1), 431),
+        (padded(90_000), 431),
+        (
+            format!("GET /v1/models HTTP/1.1\r\nHost: localhost\r\n{many}\r\n"),
+            431,
+        ),
+        (
+            format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(70_000)),
+            431,
+        ),
+        ("GET / HTTP/9\r\n\r\n".to_owned(), 400),
+        ("\u{1}\r\n\r\n".to_owned(), 400),
+    ] {
+        let mut connection = Connection::open(server.address).await;
+        connection.send(head.as_bytes()).await.expect("the server reads");
+        let reply = connection.reply().await.expect("there is an answer");
+        assert_eq!(reply.status, status, "{} bytes: {reply:?}", head.len());
+        if status != 200 {
+            let told = reply.json();
+            assert_eq!(told["error"]["type"], "invalid_request_error", "{told}");
+            assert!(
+                told["error"]["message"]
+                    .as_str()
+                    .is_some_and(|said| said.contains("the head")),
+                "{told}"
+            );
+            assert_eq!(reply.header("content-type"), Some("application/json"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_nobody_reads_is_given_up() {
     let provider = Scripted::new(Default::default());
     let settings = Settings {
