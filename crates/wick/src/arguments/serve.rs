@@ -1,6 +1,6 @@
 //! `wick serve`: where it listens, whom it lets in, how much it takes on.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -14,8 +14,8 @@ use crate::settings::Settings;
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
-    /// Address to listen at; one of this machine alone, unless another is named
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    /// Address to listen at, or `localhost`; one of this machine alone, unless another is named
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = host)]
     host: IpAddr,
     /// Port to listen at; 0 takes any that is free
     #[arg(long, value_name = "PORT", default_value = "8080")]
@@ -48,6 +48,16 @@ pub(crate) struct ServeArguments {
     pub(crate) threads: ThreadArguments,
 }
 
+/// An address, or a name that this machine alone has, which stands for its first address.
+fn host(text: &str) -> Result<IpAddr, String> {
+    let name = text.to_ascii_lowercase();
+    if name == "localhost" || name.ends_with(".localhost") {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    text.parse()
+        .map_err(|_| format!("{text:?} is neither an address, such as 127.0.0.1 or ::1, nor localhost"))
+}
+
 impl ServeArguments {
     /// Takes what is not said from `settings`.
     ///
@@ -62,5 +72,22 @@ impl ServeArguments {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::new(self.host, self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_this_machine_are_addresses() {
+        for name in ["localhost", "LOCALHOST", "wick.localhost", "127.0.0.1"] {
+            assert_eq!(host(name), Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)), "{name}");
+        }
+        assert_eq!(host("::1").map(|address| address.is_loopback()), Ok(true));
+        for name in ["example.org", "notlocalhost", "", "localhost:80"] {
+            let refused = host(name).unwrap_err();
+            assert!(refused.contains(&format!("{name:?}")), "{refused}");
+        }
     }
 }
