@@ -24,7 +24,8 @@ use crate::conversation::{Ending, Summary};
 use crate::errand::Errand;
 use crate::error::ChatError;
 use crate::history::{Cut, Fit, Fitted, compose};
-use crate::memory::{ConversationId, Memory, MemoryError};
+use crate::keeping::Place;
+use crate::memory::MemoryError;
 use crate::recall::{self, Found, MemoryFault, MemoryUse, Wanted};
 use crate::tool::round::{self, Workshop};
 use crate::tool::{Outcome, ToolFault, ToolResult};
@@ -72,10 +73,8 @@ enum Stage {
     Ended,
 }
 
-struct Storing {
-    written: Errand<Result<ConversationId, MemoryError>>,
-    store: Arc<dyn Memory>,
-}
+/// The turn on its way into the store.
+type Storing = Errand<Result<Place, MemoryError>>;
 
 impl<'a> Answer<'a> {
     /// Begins to answer `user` after the first `number` turns.
@@ -252,15 +251,12 @@ impl<'a> Answer<'a> {
             Err(_) => Ending::Interrupted,
         };
         self.settle(ending);
-        let write = self.chat.keeps().and_then(|store| {
-            let write = self.chat.keeping.write(&store, &self.chat.conversation)?;
-            Some((write, store))
-        });
+        let write = self
+            .chat
+            .keeps()
+            .and_then(|store| self.chat.keeping.write(&store, &self.chat.conversation));
         self.stage = match write {
-            Some((write, store)) => {
-                let written = Errand::run("chat-store", move || write.run());
-                Stage::Storing(Storing { written, store }, end)
-            }
+            Some(write) => Stage::Storing(Errand::run("chat-store", move || write.run()), end),
             None => Stage::Settled(end),
         };
     }
@@ -271,21 +267,16 @@ impl<'a> Answer<'a> {
         self.chat.keep(number, turn);
     }
 
-    fn stored(
-        &mut self,
-        store: Arc<dyn Memory>,
-        written: Result<ConversationId, MemoryError>,
-        end: Result<Summary, ChatError>,
-    ) {
-        self.note(store, written);
+    fn stored(&mut self, written: Result<Place, MemoryError>, end: Result<Summary, ChatError>) {
+        self.note(written);
         self.events
             .extend(self.chat.keeping.fault.clone().map(Event::MemoryFailed));
         self.stage = Stage::Settled(end);
     }
 
-    fn note(&mut self, store: Arc<dyn Memory>, written: Result<ConversationId, MemoryError>) {
+    fn note(&mut self, written: Result<Place, MemoryError>) {
         let turns = self.chat.conversation.turns().len();
-        self.chat.keeping.settle(store, turns, written);
+        self.chat.keeping.settle(turns, written);
     }
 
     /// Goes on as far as there is something to go on with.
@@ -325,10 +316,10 @@ impl<'a> Answer<'a> {
                     }
                 },
                 Stage::Storing(storing, _) => {
-                    let written = ready!(Pin::new(&mut storing.written).poll(cx));
+                    let written = ready!(Pin::new(storing).poll(cx));
                     let written = written.unwrap_or_else(|error| Err(MemoryError::Worker(error.to_string())));
-                    if let Stage::Storing(Storing { store, .. }, end) = self.take_stage() {
-                        self.stored(store, written, end);
+                    if let Stage::Storing(_, end) = self.take_stage() {
+                        self.stored(written, end);
                     }
                 }
                 Stage::Refused(_) | Stage::Settled(_) | Stage::Ended => return Poll::Ready(self.last()),
@@ -417,12 +408,9 @@ impl Drop for Answer<'_> {
                 self.interrupt(results);
             }
             // The turn is kept already, and all but stored.
-            Stage::Storing(Storing { written, store }, _) => {
-                let written = written.wait();
-                self.note(
-                    store,
-                    written.unwrap_or_else(|error| Err(MemoryError::Worker(error.to_string()))),
-                );
+            Stage::Storing(storing, _) => {
+                let written = storing.wait();
+                self.note(written.unwrap_or_else(|error| Err(MemoryError::Worker(error.to_string()))));
             }
         }
     }

@@ -12,6 +12,8 @@ use crate::conversation::{Conversation, Turn};
 use crate::error::ChatError;
 use crate::history::{self, History};
 use crate::keeping::Keeping;
+#[cfg(doc)]
+use crate::memory::MemoryError;
 use crate::memory::{ConversationId, Memory, PortableConversation};
 use crate::recall::MemoryFault;
 use crate::role::AgentRole;
@@ -52,11 +54,10 @@ impl Chat {
     /// * [`ChatError::Memory`] if there is none of this id, or the store fails.
     pub fn resume(role: AgentRole, id: ConversationId) -> Result<Self, ChatError> {
         let store = store_of(&role)?;
-        let title = store.outline(id)?.title;
-        let conversation: Conversation = store.turns(id)?.into_iter().map(Turn::from).collect();
-        let keeping = Keeping::loaded(store, id, conversation.turns().len(), title);
+        let snapshot = store.snapshot(id)?;
+        let keeping = Keeping::loaded(&*store, id, &snapshot);
         Ok(Self {
-            conversation,
+            conversation: snapshot.turns.into_iter().map(Turn::from).collect(),
             keeping,
             ..Self::new(role)
         })
@@ -231,8 +232,9 @@ impl Chat {
     /// # Errors
     ///
     /// * [`ChatError::NoMemory`] of a role without one.
-    /// * [`ChatError::Memory`] where the store fails, or the conversation was changed by somebody else:
-    ///   [`Chat::save_apart`] then.
+    /// * [`ChatError::Memory`] where the store fails; with [`MemoryError::Changed`] where the conversation was changed by
+    ///   somebody else, and [`MemoryError::NoConversation`] where it was deleted: [`Chat::save_apart`] stores all of it
+    ///   then, as a new one. No part of it is stored otherwise.
     pub fn save(&mut self) -> Result<ConversationId, ChatError> {
         let store = store_of(&self.role)?;
         write(&mut self.keeping, &store, &self.conversation)?;
@@ -318,7 +320,7 @@ pub(crate) fn write(
     let Some(write) = keeping.write(store, conversation) else {
         return Ok(());
     };
-    let id = write.run()?;
-    keeping.settle(Arc::clone(store), conversation.turns().len(), Ok(id));
+    let written = write.run().inspect_err(|error| keeping.note(error))?;
+    keeping.settle(conversation.turns().len(), Ok(written));
     Ok(())
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::conversation::Conversation;
-use crate::memory::{ConversationId, KeptTurn, Memory, MemoryError};
+use crate::memory::{ConversationId, KeptTurn, Memory, MemoryError, Revision, Snapshot, StoreId};
 use crate::recall::{MemoryFault, MemoryUse};
 
 /// Characters of a title that is made of a message.
@@ -14,8 +14,8 @@ const TITLE: usize = 60;
 /// Where a conversation is stored, and how much of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keeping {
-    /// The store and the conversation's id there, once it is stored.
-    place: Option<(Arc<dyn Memory>, ConversationId)>,
+    /// Where the conversation is, once it is stored.
+    place: Option<Place>,
     /// Turns that the store has.
     stored: usize,
     /// Those of them, from the first, that are the chat's.
@@ -26,13 +26,20 @@ pub(crate) struct Keeping {
     pub(crate) fault: Option<MemoryFault>,
 }
 
+/// A conversation in a store, as far as it is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    store: StoreId,
+    id: ConversationId,
+    revision: Revision,
+}
+
 /// What is to be written.
 pub(crate) struct Write {
     store: Arc<dyn Memory>,
-    id: Option<ConversationId>,
+    place: Option<Place>,
     title: String,
     from: usize,
-    expected: usize,
     turns: Vec<KeptTurn>,
 }
 
@@ -46,20 +53,26 @@ impl Keeping {
     }
 
     /// A conversation that was just read from its store.
-    pub(crate) fn loaded(store: Arc<dyn Memory>, id: ConversationId, turns: usize, title: String) -> Self {
+    pub(crate) fn loaded(store: &dyn Memory, id: ConversationId, snapshot: &Snapshot) -> Self {
+        let (store, revision) = (store.store(), snapshot.revision);
+        let turns = snapshot.turns.len();
         Self {
-            place: Some((store, id)),
+            place: Some(Place { store, id, revision }),
             stored: turns,
             same: turns,
-            title: Some(title),
+            title: Some(snapshot.title.clone()),
             fault: None,
         }
     }
 
     /// The id in `store`, if it is stored there.
     pub(crate) fn id(&self, store: &Arc<dyn Memory>) -> Option<ConversationId> {
-        let (place, id) = self.place.as_ref()?;
-        Arc::ptr_eq(place, store).then_some(*id)
+        self.place_in(store).map(|place| place.id)
+    }
+
+    fn place_in(&self, store: &Arc<dyn Memory>) -> Option<&Place> {
+        // A store that is opened again is the same.
+        self.place.as_ref().filter(|place| place.store == store.store())
     }
 
     /// The chat has only its first `turns` turns in common with what it was.
@@ -69,21 +82,17 @@ impl Keeping {
 
     /// What has to be written to `store`; `None` where all of it is there.
     pub(crate) fn write(&self, store: &Arc<dyn Memory>, conversation: &Conversation) -> Option<Write> {
-        let id = self.id(store);
-        let (from, expected) = match id {
-            Some(_) => (self.same, self.stored),
-            None => (0, 0),
-        };
+        let place = self.place_in(store).cloned();
         let turns = conversation.turns();
-        if id.is_some() && from == turns.len() && expected == from {
+        let from = if place.is_some() { self.same } else { 0 };
+        if place.is_some() && from == turns.len() && self.stored == from {
             return None;
         }
         Some(Write {
             store: Arc::clone(store),
-            id,
+            place,
             title: self.title_of(conversation),
             from,
-            expected,
             turns: turns.iter().skip(from).map(|turn| turn.kept()).collect(),
         })
     }
@@ -91,19 +100,27 @@ impl Keeping {
     /// Notes how a write ended.
     ///
     /// * `turns`: those that the chat had when it was made.
-    pub(crate) fn settle(
-        &mut self,
-        store: Arc<dyn Memory>,
-        turns: usize,
-        written: Result<ConversationId, MemoryError>,
-    ) {
+    pub(crate) fn settle(&mut self, turns: usize, written: Result<Place, MemoryError>) {
         match written {
-            Ok(id) => {
-                self.place = Some((store, id));
+            Ok(place) => {
+                self.place = Some(place);
                 (self.stored, self.same) = (turns, turns);
                 self.fault = None;
             }
-            Err(error) => self.fault = Some(MemoryFault::new(MemoryUse::Keep, error)),
+            Err(error) => {
+                self.note(&error);
+                self.fault = Some(MemoryFault::new(MemoryUse::Keep, error));
+            }
+        }
+    }
+
+    /// Notes what a failure of a write says of the store: where somebody has deleted the conversation, nothing of it is
+    /// stored.
+    pub(crate) fn note(&mut self, error: &MemoryError) {
+        if let (MemoryError::NoConversation { id }, Some(place)) = (error, &self.place)
+            && place.id == *id
+        {
+            (self.stored, self.same) = (0, 0);
         }
     }
 
@@ -131,14 +148,20 @@ impl Keeping {
 }
 
 impl Write {
-    /// Writes it, in one transaction; the id of the conversation.
-    pub(crate) fn run(self) -> Result<ConversationId, MemoryError> {
-        match self.id {
-            Some(id) => {
-                self.store.rewrite(id, self.from, self.expected, &self.turns)?;
-                Ok(id)
+    /// Writes it, in one transaction; where the conversation is then.
+    pub(crate) fn run(self) -> Result<Place, MemoryError> {
+        match self.place {
+            Some(place) => {
+                let revision = self
+                    .store
+                    .replace(place.id, self.from, place.revision, &self.turns)?;
+                Ok(Place { revision, ..place })
             }
-            None => self.store.begin_with(&self.title, &self.turns),
+            None => Ok(Place {
+                store: self.store.store(),
+                id: self.store.begin_with(&self.title, &self.turns)?,
+                revision: Revision::FIRST,
+            }),
         }
     }
 }

@@ -5,22 +5,25 @@
 //! * **A turn is kept whole or not at all**, in one transaction, once it is complete: whoever is killed in the midst of a
 //!   turn loses that turn alone.
 //! * **The system prompt is no memory**: it belongs to the role, and is never written.
-//! * **What is deleted is gone**, from the index too; nothing is kept back.
+//! * **What is deleted is gone**, from the index and the log too; nothing is kept back.
+//! * **Who writes to a conversation that somebody else has changed meanwhile is told so**, and neither loses a turn.
 
 mod archive;
 mod embedder;
+mod error;
+mod pairs;
 mod portable;
 mod query;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::SystemTime;
 
-use engine::{EngineError, Message, ToolCall};
+use engine::{Message, ToolCall};
 use serde::{Deserialize, Serialize};
 
 pub use archive::Archive;
 pub use embedder::{Embedder, ProviderEmbedder, index};
+pub use error::MemoryError;
 pub use portable::{Portable, PortableConversation};
 
 /// A kept conversation.
@@ -41,6 +44,37 @@ impl fmt::Display for FactId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// What tells a store from every other: however often one is opened, it is the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StoreId(String);
+
+impl StoreId {
+    /// The store of this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+}
+
+/// How often the turns of a conversation have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revision(pub i64);
+
+impl Revision {
+    /// Of a conversation that has just begun.
+    pub const FIRST: Self = Self(0);
+}
+
+/// A conversation as it was at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Its title, which may be empty.
+    pub title: String,
+    /// Its turns, oldest first.
+    pub turns: Vec<KeptTurn>,
+    /// What [`Memory::replace`] has to be told for a write that follows this moment.
+    pub revision: Revision,
 }
 
 /// One turn as it is kept.
@@ -165,6 +199,9 @@ pub struct Unindexed {
 /// Calls block for as long as a file takes: milliseconds. All of them may be made from several threads and processes at
 /// the same time.
 pub trait Memory: fmt::Debug + Send + Sync {
+    /// Which store it is.
+    fn store(&self) -> StoreId;
+
     /// Begins to keep a conversation.
     ///
     /// # Errors
@@ -179,7 +216,25 @@ pub trait Memory: fmt::Debug + Send + Sync {
     /// What the store reports.
     fn begin_with(&self, title: &str, turns: &[KeptTurn]) -> Result<ConversationId, MemoryError>;
 
-    /// Forgets all turns of a conversation from number `from` on, and keeps `turns` in their place, in one transaction.
+    /// Forgets all turns of a conversation from number `from` on, counted from 0, and keeps `turns` in their place, in one
+    /// transaction: where its turns are those of `known`, so that of several who write none undoes what another wrote.
+    /// The revision that it has then.
+    ///
+    /// # Errors
+    ///
+    /// * [`MemoryError::NoConversation`] if there is none of this id: somebody has deleted it. Nothing is kept then.
+    /// * [`MemoryError::Changed`] if it has another revision: somebody else has changed it.
+    /// * [`MemoryError::TurnNumber`] if it has fewer turns than `from`.
+    fn replace(
+        &self,
+        id: ConversationId,
+        from: usize,
+        known: Revision,
+        turns: &[KeptTurn],
+    ) -> Result<Revision, MemoryError>;
+
+    /// [`Memory::replace`] for a writer that has nothing but the number of turns to go by: it does not see that somebody
+    /// else has put another turn in the place of one.
     ///
     /// * `expected`: turns that the conversation has before.
     ///
@@ -221,6 +276,13 @@ pub trait Memory: fmt::Debug + Send + Sync {
     ///
     /// [`MemoryError::NoConversation`] if there is none of this id.
     fn turns(&self, id: ConversationId) -> Result<Vec<KeptTurn>, MemoryError>;
+
+    /// A conversation as it is at one moment.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::NoConversation`] if there is none of this id.
+    fn snapshot(&self, id: ConversationId) -> Result<Snapshot, MemoryError>;
 
     /// A conversation without its turns.
     ///
@@ -316,99 +378,4 @@ pub trait Memory: fmt::Debug + Send + Sync {
     ///
     /// What the store reports.
     fn clear(&self) -> Result<(), MemoryError>;
-}
-
-/// Why a memory cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MemoryError {
-    /// There is no conversation of this id.
-    #[error("there is no conversation {id}")]
-    NoConversation {
-        /// The id.
-        id: ConversationId,
-    },
-    /// A turn does not follow the last one: the conversation was changed elsewhere.
-    #[error(
-        "turn {number} does not follow the {found} turns that conversation {id} has; it was changed elsewhere"
-    )]
-    TurnNumber {
-        /// The conversation.
-        id: ConversationId,
-        /// Number of the turn that was to be kept.
-        number: usize,
-        /// Turns that there are.
-        found: usize,
-    },
-    /// A fact says nothing.
-    #[error("the fact is empty")]
-    EmptyFact,
-    /// A file that holds something else, or is damaged. It is left as it is.
-    #[error(
-        "{} holds no memory that can be read: {reason}; it is left as it is: move it away to begin anew, or restore a copy",
-        path.display()
-    )]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A file of a later version of this program.
-    #[error("{} was written by a later version (format {found}, this one reads up to {known})", path.display())]
-    Later {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        found: i64,
-        /// The latest that is known.
-        known: i64,
-    },
-    /// The folder of the file cannot be made.
-    #[error("cannot make the folder of {}", path.display())]
-    Folder {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The embedding model failed.
-    #[error("the embedding model failed")]
-    Embed(#[source] EngineError),
-    /// The embedding model gave another number of vectors than of texts.
-    #[error("the embedding model made {got} vectors of {asked} texts")]
-    Vectors {
-        /// Texts.
-        asked: usize,
-        /// Vectors.
-        got: usize,
-    },
-    /// A vector is not as long as the others of its model: the model is another than it was, under the same name.
-    #[error(
-        "a vector of {model:?} has {got} numbers, and those that are kept have {known}; delete those, or name the model otherwise"
-    )]
-    Dimension {
-        /// The model.
-        model: String,
-        /// Numbers of its vectors.
-        known: usize,
-        /// Numbers of this one.
-        got: usize,
-    },
-    /// The thread that works for the store failed.
-    #[error("the memory's work {0}")]
-    Worker(String),
-    /// An export that cannot be read.
-    #[error("what is to be imported is no export of a memory")]
-    Import(#[source] serde_json::Error),
-    /// The store failed.
-    #[error("the memory {} failed", path.display())]
-    Store {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
 }

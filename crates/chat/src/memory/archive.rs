@@ -5,54 +5,71 @@
 //! cannot part.
 
 mod file;
+mod format;
+mod conversation;
 mod ranking;
 mod vectors;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
+use super::pairs::pairs;
 use super::{
-    ConversationId, Fact, FactId, Item, KeptTurn, Memory, MemoryError, Outline, Query, Recalled, Unindexed,
+    ConversationId, Fact, FactId, Item, KeptTurn, Memory, MemoryError, Outline, Query, Recalled, Revision,
+    Snapshot, StoreId, Unindexed,
 };
-use file::At;
+use conversation::{
+    OUTLINES, exists, forget_turns, head, insert_conversation, insert_turn, outline, touch, turns, turns_of,
+};
+use file::{At, Opened};
 
 /// How long a writer waits for another one.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long what was deleted waits at most, each time, for others to leave the log.
+const LOG_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A file of conversations and facts.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
+    store: StoreId,
+    writable: bool,
+    patience: Duration,
+    /// Whether the log could not be emptied of what was deleted.
+    log_holds_deleted: AtomicBool,
     connection: Mutex<Connection>,
 }
 
 impl Archive {
-    /// Opens a file, or makes it with its folder.
+    /// Opens a file, or makes it with its folder, neither of which anybody but the user may look into.
+    ///
+    /// A file that may only be read is opened for that. Nothing in a path is special: `:memory:` and `file:a` are names of
+    /// files.
     ///
     /// # Errors
     ///
     /// * [`MemoryError::Unreadable`] of a file that is damaged or something else; nothing is written to it.
     /// * [`MemoryError::Later`] of a format that is not known yet.
+    /// * [`MemoryError::Earlier`] of an earlier format in a file that may only be read.
+    /// * [`MemoryError::Path`] of an empty path.
     /// * [`MemoryError::Folder`], [`MemoryError::Store`] of what the system refuses.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, MemoryError> {
         let path = path.into();
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|source| MemoryError::Folder {
-                path: path.clone(),
-                source,
-            })?;
-        }
-        let at = At(&path);
-        let mut connection = Connection::open(&path).map_err(|error| at.failed(error))?;
-        connection
-            .busy_timeout(PATIENCE)
-            .map_err(|error| at.failed(error))?;
-        at.prepare(&mut connection)?;
+        let Opened {
+            connection,
+            writable,
+            store,
+        } = file::open(&path, PATIENCE)?;
         Ok(Self {
             path,
+            store,
+            writable,
+            patience: PATIENCE,
+            log_holds_deleted: AtomicBool::new(false),
             connection: Mutex::new(connection),
         })
     }
@@ -62,7 +79,8 @@ impl Archive {
     /// # Errors
     ///
     /// [`MemoryError::Store`] of what the system refuses.
-    pub fn with_patience(self, patience: Duration) -> Result<Self, MemoryError> {
+    pub fn with_patience(mut self, patience: Duration) -> Result<Self, MemoryError> {
+        self.patience = patience;
         self.read(|connection| connection.busy_timeout(patience))?;
         Ok(self)
     }
@@ -82,14 +100,11 @@ impl Archive {
         let found: String =
             self.read(|connection| connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)))?;
         let indices = self.write(|transaction| {
-            transaction.execute(
-                "INSERT INTO turns_index (turns_index) VALUES ('integrity-check')",
-                [],
-            )?;
-            transaction.execute(
-                "INSERT INTO facts_index (facts_index) VALUES ('integrity-check')",
-                [],
-            )?;
+            for index in ["turns_index", "facts_index"] {
+                // 1: with the texts that they are of.
+                let check = format!("INSERT INTO {index} ({index}, rank) VALUES ('integrity-check', 1)");
+                transaction.execute(&check, [])?;
+            }
             Ok(())
         });
         match (found.as_str(), indices) {
@@ -114,6 +129,10 @@ impl Archive {
         &self,
         write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, MemoryError> {
+        if !self.writable {
+            let path = self.path.clone();
+            return Err(MemoryError::ReadOnly { path });
+        }
         let mut connection = self.connection();
         let result = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -121,53 +140,101 @@ impl Archive {
                 let value = write(&transaction)?;
                 transaction.commit()?;
                 Ok(value)
+            })
+            .and_then(|value| {
+                self.empty_log(&connection)?;
+                Ok(value)
             });
         result.map_err(|error| At(&self.path).failed(error))
     }
 
-    /// [`Archive::write`] of something about a conversation that has to be there.
-    fn write_to<T>(
+    /// [`Archive::write`] of something that deletes texts, of which nothing is left in any file then.
+    fn erase<T>(
+        &self,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, MemoryError> {
+        self.log_holds_deleted.store(true, Ordering::Relaxed);
+        self.write(write)
+    }
+
+    /// Brings what the log has into the file, where it holds something that was deleted. Where somebody reads it for too
+    /// long, the next write does so, or the end of the archive.
+    fn empty_log(&self, connection: &Connection) -> rusqlite::Result<()> {
+        if !self.log_holds_deleted.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        connection.busy_timeout(self.patience.min(LOG_PATIENCE))?;
+        let emptied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        connection.busy_timeout(self.patience)?;
+        let in_use: bool = emptied?;
+        self.log_holds_deleted.store(in_use, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// [`Archive::erase`] of something of a conversation that has to be there.
+    fn erase_of<T>(
         &self,
         id: ConversationId,
         write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, MemoryError> {
+        self.erase(|transaction| if_there(transaction, id, write))?
+            .ok_or(MemoryError::NoConversation { id })
+    }
+
+    /// Puts turns in the place of those from number `from` on, where `fits` says so of the revision and the number of
+    /// turns before; both, and whether they fit.
+    fn put(
+        &self,
+        id: ConversationId,
+        from: usize,
+        turns: &[KeptTurn],
+        fits: impl Fn(Revision, usize) -> bool,
+    ) -> Result<(bool, Revision, usize), MemoryError> {
         let written = self.write(|transaction| {
-            if exists(transaction, id)? {
-                write(transaction).map(Some)
-            } else {
-                Ok(None)
+            let Some((_, known)) = head(transaction, id)? else {
+                return Ok(None);
+            };
+            let found = turns_of(transaction, id)?;
+            let fits = fits(known, found) && from <= found;
+            if fits {
+                if from < found {
+                    self.log_holds_deleted.store(true, Ordering::Relaxed);
+                    forget_turns(transaction, id, from)?;
+                }
+                for (number, turn) in (from..).zip(turns) {
+                    insert_turn(transaction, id, number, turn)?;
+                }
+                touch(transaction, id)?;
             }
+            Ok(Some((fits, known, found)))
         })?;
         written.ok_or(MemoryError::NoConversation { id })
     }
 }
 
-fn exists(connection: &Connection, id: ConversationId) -> rusqlite::Result<bool> {
-    connection
-        .query_row("SELECT 1 FROM conversations WHERE id = ?1", [id.0], |_| Ok(()))
-        .optional()
-        .map(|found| found.is_some())
+/// What `write` does, if there is such a conversation.
+fn if_there<T>(
+    transaction: &Transaction<'_>,
+    id: ConversationId,
+    write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    match exists(transaction, id)? {
+        true => write(transaction).map(Some),
+        false => Ok(None),
+    }
 }
 
-fn turns_of(connection: &Connection, id: ConversationId) -> rusqlite::Result<usize> {
-    connection.query_row(
-        "SELECT count(*) FROM turns WHERE conversation = ?1",
-        [id.0],
-        |row| count(row, 0),
-    )
+/// Empties the log, where others kept it from that before.
+impl Drop for Archive {
+    fn drop(&mut self) {
+        // Nobody is left to be told; what has the file open still empties the log when it ends.
+        let _ = self.empty_log(&self.connection());
+    }
 }
 
 fn count(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<usize> {
     let count: i64 = row.get(column)?;
     Ok(usize::try_from(count).unwrap_or_default())
-}
-
-fn touch(connection: &Connection, id: ConversationId) -> rusqlite::Result<()> {
-    connection.execute(
-        "UPDATE conversations SET updated = ?2 WHERE id = ?1",
-        params![id.0, now()],
-    )?;
-    Ok(())
 }
 
 /// Milliseconds since 1970.
@@ -180,67 +247,11 @@ fn time(milliseconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default())
 }
 
-/// What an [`Outline`] is read from.
-const OUTLINES: &str = "SELECT id, title, updated,
-    (SELECT count(*) FROM turns WHERE conversation = conversations.id) FROM conversations";
-
-fn outline(row: &rusqlite::Row<'_>) -> rusqlite::Result<Outline> {
-    Ok(Outline {
-        id: ConversationId(row.get(0)?),
-        title: row.get(1)?,
-        updated: time(row.get(2)?),
-        turns: count(row, 3)?,
-    })
-}
-
-/// What of a turn has no column of its own.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Rest {
-    reasoning: String,
-    between: Vec<engine::Message>,
-    #[serde(default)]
-    tool_calls: Vec<engine::ToolCall>,
-    interrupted: bool,
-}
-
-fn insert_conversation(connection: &Connection, title: &str) -> rusqlite::Result<ConversationId> {
-    connection.execute(
-        "INSERT INTO conversations (title, updated) VALUES (?1, ?2)",
-        params![title, now()],
-    )?;
-    Ok(ConversationId(connection.last_insert_rowid()))
-}
-
-fn forget_turns(connection: &Connection, id: ConversationId, from: usize) -> rusqlite::Result<()> {
-    connection.execute(
-        "DELETE FROM turns WHERE conversation = ?1 AND number >= ?2",
-        params![id.0, from as i64],
-    )?;
-    Ok(())
-}
-
-fn insert_turn(
-    connection: &Connection,
-    id: ConversationId,
-    number: usize,
-    turn: &KeptTurn,
-) -> rusqlite::Result<()> {
-    let rest = Rest {
-        reasoning: turn.reasoning.clone(),
-        between: turn.between.clone(),
-        tool_calls: turn.tool_calls.clone(),
-        interrupted: turn.interrupted,
-    };
-    let rest = serde_json::to_string(&rest)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    connection.execute(
-        "INSERT INTO turns (conversation, number, said, answered, rest, kept) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![id.0, number as i64, turn.user, turn.answer, rest, now()],
-    )?;
-    Ok(())
-}
-
 impl Memory for Archive {
+    fn store(&self) -> StoreId {
+        self.store.clone()
+    }
+
     fn begin(&self, title: &str) -> Result<ConversationId, MemoryError> {
         self.begin_with(title, &[])
     }
@@ -255,6 +266,23 @@ impl Memory for Archive {
         })
     }
 
+    fn replace(
+        &self,
+        id: ConversationId,
+        from: usize,
+        known: Revision,
+        turns: &[KeptTurn],
+    ) -> Result<Revision, MemoryError> {
+        match self.put(id, from, turns, |revision, _| revision == known)? {
+            (true, Revision(before), _) => Ok(Revision(before + 1)),
+            (false, revision, found) if revision == known => {
+                let number = from;
+                Err(MemoryError::TurnNumber { id, number, found })
+            }
+            (false, found, _) => Err(MemoryError::Changed { id, known, found }),
+        }
+    }
+
     fn rewrite(
         &self,
         id: ConversationId,
@@ -262,58 +290,41 @@ impl Memory for Archive {
         expected: usize,
         turns: &[KeptTurn],
     ) -> Result<(), MemoryError> {
-        let fits = |found| found == expected && from <= found;
-        let found = self.write_to(id, |transaction| {
-            let found = turns_of(transaction, id)?;
-            if fits(found) {
-                forget_turns(transaction, id, from)?;
-                for (number, turn) in (from..).zip(turns) {
-                    insert_turn(transaction, id, number, turn)?;
-                }
-                touch(transaction, id)?;
+        match self.put(id, from, turns, |_, found| found == expected)? {
+            (true, ..) => Ok(()),
+            (false, _, found) => {
+                let number = from;
+                Err(MemoryError::TurnNumber { id, number, found })
             }
-            Ok(found)
-        })?;
-        if fits(found) {
-            Ok(())
-        } else {
-            let number = from;
-            Err(MemoryError::TurnNumber { id, number, found })
         }
     }
 
     fn truncate(&self, id: ConversationId, turns: usize) -> Result<(), MemoryError> {
-        self.write_to(id, |transaction| {
+        self.erase_of(id, |transaction| {
             forget_turns(transaction, id, turns)?;
             touch(transaction, id)
         })
     }
 
     fn turns(&self, id: ConversationId) -> Result<Vec<KeptTurn>, MemoryError> {
-        let turns = self.read(|connection| {
-            if !exists(connection, id)? {
+        self.snapshot(id).map(|snapshot| snapshot.turns)
+    }
+
+    fn snapshot(&self, id: ConversationId) -> Result<Snapshot, MemoryError> {
+        let found = self.read(|connection| {
+            // What is read within a transaction is of one moment.
+            let moment = connection.unchecked_transaction()?;
+            let Some((title, revision)) = head(&moment, id)? else {
                 return Ok(None);
-            }
-            let mut statement = connection.prepare_cached(
-                "SELECT said, answered, rest FROM turns WHERE conversation = ?1 ORDER BY number",
-            )?;
-            let turns = statement.query_map([id.0], |row| {
-                let rest: String = row.get(2)?;
-                let rest: Rest = serde_json::from_str(&rest).map_err(|error| {
-                    rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
-                })?;
-                Ok(KeptTurn {
-                    user: row.get(0)?,
-                    answer: row.get(1)?,
-                    reasoning: rest.reasoning,
-                    between: rest.between,
-                    tool_calls: rest.tool_calls,
-                    interrupted: rest.interrupted,
-                })
-            })?;
-            turns.collect::<rusqlite::Result<_>>().map(Some)
+            };
+            let turns = turns(&moment, id)?;
+            Ok(Some(Snapshot {
+                title,
+                turns,
+                revision,
+            }))
         })?;
-        turns.ok_or(MemoryError::NoConversation { id })
+        found.ok_or(MemoryError::NoConversation { id })
     }
 
     fn outline(&self, id: ConversationId) -> Result<Outline, MemoryError> {
@@ -333,7 +344,7 @@ impl Memory for Archive {
     }
 
     fn rename(&self, id: ConversationId, title: &str) -> Result<(), MemoryError> {
-        self.write_to(id, |transaction| {
+        self.erase_of(id, |transaction| {
             transaction.execute(
                 "UPDATE conversations SET title = ?2 WHERE id = ?1",
                 params![id.0, title],
@@ -343,20 +354,23 @@ impl Memory for Archive {
     }
 
     fn branch(&self, id: ConversationId, turns: usize, title: &str) -> Result<ConversationId, MemoryError> {
-        self.write_to(id, |transaction| {
-            let new = insert_conversation(transaction, title)?;
-            transaction.execute(
-                "INSERT INTO turns (conversation, number, said, answered, rest, kept)
-                 SELECT ?1, number, said, answered, rest, kept FROM turns
-                 WHERE conversation = ?2 AND number < ?3 ORDER BY number",
-                params![new.0, id.0, turns as i64],
-            )?;
-            Ok(new)
-        })
+        let branched = self.write(|transaction| {
+            if_there(transaction, id, |transaction| {
+                let new = insert_conversation(transaction, title)?;
+                transaction.execute(
+                    "INSERT INTO turns (conversation, number, said, answered, pairs, rest, kept)
+                     SELECT ?1, number, said, answered, pairs, rest, kept FROM turns
+                     WHERE conversation = ?2 AND number < ?3 ORDER BY number",
+                    params![new.0, id.0, turns as i64],
+                )?;
+                Ok(new)
+            })
+        })?;
+        branched.ok_or(MemoryError::NoConversation { id })
     }
 
     fn delete(&self, id: ConversationId) -> Result<bool, MemoryError> {
-        self.write(|transaction| {
+        self.erase(|transaction| {
             // Cascades run no triggers for each row unless the rows are deleted by name.
             transaction.execute("DELETE FROM turns WHERE conversation = ?1", [id.0])?;
             Ok(transaction.execute("DELETE FROM conversations WHERE id = ?1", [id.0])? > 0)
@@ -370,9 +384,9 @@ impl Memory for Archive {
         }
         self.write(|transaction| {
             transaction.query_row(
-                "INSERT INTO facts (fact, kept) VALUES (?1, ?2)
+                "INSERT INTO facts (fact, pairs, kept) VALUES (?1, ?2, ?3)
                  ON CONFLICT (fact) DO UPDATE SET kept = excluded.kept RETURNING id",
-                params![fact, now()],
+                params![fact, pairs(fact), now()],
                 |row| row.get(0).map(FactId),
             )
         })
@@ -394,7 +408,7 @@ impl Memory for Archive {
     }
 
     fn forget(&self, id: FactId) -> Result<bool, MemoryError> {
-        self.write(|transaction| Ok(transaction.execute("DELETE FROM facts WHERE id = ?1", [id.0])? > 0))
+        self.erase(|transaction| Ok(transaction.execute("DELETE FROM facts WHERE id = ?1", [id.0])? > 0))
     }
 
     fn recall(&self, query: &Query<'_>) -> Result<Vec<Recalled>, MemoryError> {
@@ -422,7 +436,7 @@ impl Memory for Archive {
     }
 
     fn clear(&self) -> Result<(), MemoryError> {
-        self.write(|transaction| {
+        self.erase(|transaction| {
             for table in ["turns", "conversations", "facts", "models"] {
                 transaction.execute(&format!("DELETE FROM {table}"), [])?;
             }
@@ -431,7 +445,6 @@ impl Memory for Archive {
             }
             Ok(())
         })?;
-        // The log and free pages still hold what was deleted.
         self.read(|connection| connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);"))
     }
 }

@@ -142,8 +142,12 @@ pub(super) fn save(chat: &mut Chat, title: &str) -> anyhow::Result<()> {
     store(chat)?;
     anyhow::ensure!(!chat.conversation().is_empty(), "there is nothing to save");
     let id = match chat.save() {
-        Err(ChatError::Memory(MemoryError::TurnNumber { .. })) => {
+        Err(ChatError::Memory(MemoryError::Changed { .. } | MemoryError::TurnNumber { .. })) => {
             say("the conversation was changed elsewhere; this one is kept apart");
+            chat.save_apart()?
+        }
+        Err(ChatError::Memory(MemoryError::NoConversation { .. })) => {
+            say("the conversation was deleted elsewhere; this one is kept as another");
             chat.save_apart()?
         }
         saved => saved?,

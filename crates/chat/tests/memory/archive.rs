@@ -1,61 +1,13 @@
-//! The archive: what is kept, recalled, deleted, damaged and fought over.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking, and tells what it measured"
-)]
+//! The archive: what is kept, recalled, damaged and fought over.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use chat::memory::{Archive, ConversationId, KeptTurn, Memory, MemoryError, Origin, Portable, Query};
 
-/// A folder that is gone when it is dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("chat-memory-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("below/memory.db")
-    }
-
-    fn archive(&self) -> Archive {
-        Archive::open(self.file()).unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn turn(user: &str, answer: &str) -> KeptTurn {
-    KeptTurn {
-        user: user.to_owned(),
-        answer: answer.to_owned(),
-        ..KeptTurn::default()
-    }
-}
-
-fn keep(archive: &Archive, title: &str, turns: &[(&str, &str)]) -> ConversationId {
-    let id = archive.begin(title).unwrap();
-    for (number, (user, answer)) in turns.iter().enumerate() {
-        archive.append(id, number, &turn(user, answer)).unwrap();
-    }
-    id
-}
+use crate::folder::{Folder, keep, turn};
 
 #[test]
 fn what_was_kept_is_there_after_the_file_is_opened_again() {
@@ -200,62 +152,6 @@ fn a_fact_stands_once_and_can_be_forgotten() {
     assert!(archive.facts().unwrap().is_empty());
 }
 
-#[test]
-fn what_is_deleted_stands_nowhere_in_the_file() {
-    let folder = Folder::new();
-    let archive = folder.archive();
-    keep(&archive, "title-xyzzy", &[("said-xyzzy", "answered-xyzzy")]);
-    archive.remember("fact-xyzzy").unwrap();
-    archive.clear().unwrap();
-    assert!(archive.conversations().unwrap().is_empty() && archive.facts().unwrap().is_empty());
-    for entry in std::fs::read_dir(folder.file().parent().unwrap()).unwrap() {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-        assert!(!bytes.windows(5).any(|five| five == b"xyzzy"));
-    }
-    keep(&archive, "", &[("again", "yes")]);
-    assert_eq!(archive.recall(&Query::words("again", 5)).unwrap().len(), 1);
-}
-
-#[test]
-fn an_export_is_read_again_and_is_a_page_for_people() {
-    let folder = Folder::new();
-    let archive = folder.archive();
-    keep(&archive, "first", &[("1", "one")]);
-    keep(&archive, "", &[("2", "two"), ("3", "three")]);
-    archive.remember("likes tea").unwrap();
-    archive.remember("lives in Oslo").unwrap();
-    let all = Portable::of(&archive).unwrap();
-    let read = Portable::from_json(&all.to_json()).unwrap();
-    assert_eq!(read, all);
-
-    let other = Archive::open(folder.0.join("other.db")).unwrap();
-    read.add_to(&other).unwrap();
-    let copied = Portable::of(&other).unwrap();
-    let texts = |portable: &Portable| -> Vec<_> {
-        let mut turns: Vec<_> = portable
-            .conversations
-            .iter()
-            .map(|c| (c.title.clone(), c.turns.clone()))
-            .collect();
-        turns.sort_by(|a, b| a.0.cmp(&b.0));
-        turns
-    };
-    assert_eq!(texts(&copied), texts(&all));
-    assert_eq!(copied.facts.len(), 2);
-    let page = all.to_markdown();
-    for part in [
-        "# Facts",
-        "- likes tea",
-        "# first",
-        "**User**\n\n2",
-        "**Answer**\n\nthree",
-    ] {
-        assert!(page.contains(part), "{page}");
-    }
-    let error = Portable::from_json("{\"facts\": [], \"conversations\": [], \"more\": 1}").unwrap_err();
-    assert!(format!("{error:?}").contains("more"), "{error:?}");
-}
-
 /// What stands in a file, or nothing.
 fn contents(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_default()
@@ -305,24 +201,6 @@ fn a_damaged_file_is_an_error_and_left_alone() {
 }
 
 #[test]
-fn a_file_of_the_first_format_is_brought_to_that_of_today() {
-    let folder = Folder::new();
-    let id = keep(&folder.archive(), "old", &[("what?", "that")]);
-    let connection = rusqlite::Connection::open(folder.file()).unwrap();
-    connection
-        .execute_batch(
-            "DROP TABLE turn_vectors; DROP TABLE fact_vectors; DROP TABLE models; PRAGMA user_version = 1;
-             UPDATE turns SET rest = '{\"reasoning\":\"\",\"between\":[],\"interrupted\":false}';",
-        )
-        .unwrap();
-    drop(connection);
-    let archive = folder.archive();
-    assert_eq!(archive.turns(id).unwrap(), [turn("what?", "that")]);
-    assert_eq!(archive.unindexed("model", 9).unwrap().len(), 1);
-    archive.check().unwrap();
-}
-
-#[test]
 fn a_later_format_is_refused_by_its_number() {
     let folder = Folder::new();
     drop(folder.archive());
@@ -360,7 +238,7 @@ fn killed(times: usize) {
     let id = folder.archive().begin("killed").unwrap();
     for round in 0..times {
         let mut writer = Command::new(std::env::current_exe().unwrap())
-            .args(["writer_that_is_killed", "--exact", "--nocapture"])
+            .args(["archive::writer_that_is_killed", "--exact", "--nocapture"])
             .env(KILLED, folder.file())
             .stdout(Stdio::piped())
             .spawn()
