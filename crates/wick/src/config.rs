@@ -18,8 +18,6 @@ use crate::{failure, output};
 /// What is wrong with the environment, or what `run` would refuse.
 pub(crate) fn show(mut arguments: ShowArguments, mut settings: Settings) -> anyhow::Result<ExitCode> {
     arguments.settle(&mut settings)?;
-    // A key that `run` would refuse is refused here too.
-    arguments.model.remote()?;
     let key = arguments.model.key();
     let text = match arguments.json {
         true => format!("{}\n", record(&settings, key.as_ref())),
@@ -32,6 +30,8 @@ pub(crate) fn show(mut arguments: ShowArguments, mut settings: Settings) -> anyh
         true => output::record(&text)?,
         false => output::write(&text)?,
     }
+    // A key that `run` would refuse is refused here too, after all is shown.
+    arguments.model.remote()?;
     Ok(ExitCode::SUCCESS)
 }
 

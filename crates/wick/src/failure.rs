@@ -19,7 +19,9 @@ Exit status:
   0    finished, or, but for a chat, the reader of standard output has gone
   1    failed; one line on standard error says why
   2    the command line or the configuration cannot be understood
-  130  interrupted by Ctrl-C; 129 and 143 by SIGHUP and SIGTERM in a chat with tools";
+  129  ended by SIGHUP
+  130  interrupted by Ctrl-C
+  143  ended by SIGTERM";
 
 /// A command line that each option allows, and all of them together do not.
 #[derive(Debug, thiserror::Error)]

@@ -343,32 +343,60 @@ pub(super) fn short(text: &str, letters: usize) -> String {
     format!("{cut} ...")
 }
 
-/// What an answer took, on one line of at most so many columns: what matters least is left out where it does not fit.
+/// What an answer took, on one line of at most so many columns.
 fn status(summary: &Summary, columns: usize) -> String {
     let first = summary.timings.time_to_first_token.as_secs_f64();
     let rate = summary.timings.decode_tok_s(&summary.usage);
-    let cut = summary.finish == FinishReason::Length;
     let usage = &summary.usage;
-    // Each with its weight: what is lightest goes first.
-    let mut parts = vec![(4, format!("{} tokens", usage.completion_tokens))];
-    parts.extend(rate.map(|rate| (2, format!("{rate:.1} tok/s"))));
-    parts.push((1, format!("first token after {first:.2} s")));
     let (cached, prompt) = (usage.cached_tokens, usage.prompt_tokens);
-    parts.push((0, format!("{cached} of {prompt} prompt tokens cached")));
-    parts.extend(cut.then(|| (3, "cut at its length".to_owned())));
+    let mut parts = vec![Figure::new(4, format!("{} tokens", usage.completion_tokens))];
+    parts.extend(rate.map(|rate| Figure::new(2, format!("{rate:.1} tok/s"))));
+    parts.push(Figure {
+        brief: format!("first {first:.2} s"),
+        ..Figure::new(1, format!("first token after {first:.2} s"))
+    });
+    parts.push(Figure {
+        brief: format!("{cached} of {prompt} cached"),
+        ..Figure::new(0, format!("{cached} of {prompt} prompt tokens cached"))
+    });
+    if summary.finish == FinishReason::Length {
+        parts.push(Figure::new(3, "cut at its length".to_owned()));
+    }
     fitted(parts, columns)
 }
 
-/// The parts on one line, without the lightest ones if it were longer than `columns`; the heaviest one stays.
-fn fitted(mut parts: Vec<(u8, String)>, columns: usize) -> String {
+/// A part of a status line.
+#[derive(Clone)]
+struct Figure {
+    /// What is lightest is left out first.
+    weight: u8,
+    text: String,
+    /// The same in fewer words.
+    brief: String,
+}
+
+impl Figure {
+    fn new(weight: u8, text: String) -> Self {
+        let brief = text.clone();
+        Self { weight, text, brief }
+    }
+}
+
+/// The figures on one line; where it is longer than `columns` in fewer words, and then without the lightest ones. The
+/// heaviest one stays.
+fn fitted(mut parts: Vec<Figure>, columns: usize) -> String {
+    let line = |words: Vec<&str>| words.join(" · ");
+    let whole = line(parts.iter().map(|part| part.text.as_str()).collect());
+    if whole.chars().count() <= columns {
+        return whole;
+    }
     loop {
-        let texts: Vec<&str> = parts.iter().map(|(_, text)| text.as_str()).collect();
-        let line = texts.join(" · ");
-        if parts.len() <= 1 || line.chars().count() <= columns {
-            return line;
+        let brief = line(parts.iter().map(|part| part.brief.as_str()).collect());
+        if parts.len() <= 1 || brief.chars().count() <= columns {
+            return brief;
         }
-        let lightest = parts.iter().map(|(weight, _)| *weight).min();
-        parts.retain(|(weight, _)| Some(*weight) != lightest);
+        let lightest = parts.iter().map(|part| part.weight).min();
+        parts.retain(|part| Some(part.weight) != lightest);
     }
 }
 
@@ -389,15 +417,23 @@ mod tests {
 
     #[test]
     fn figures_that_do_not_fit_are_left_out_lightest_first() {
-        let parts = || {
-            vec![
-                (3, "abc".to_owned()),
-                (0, "def".to_owned()),
-                (1, "ghi".to_owned()),
-            ]
+        let figure = |weight, text: &str, brief: &str| Figure {
+            brief: brief.to_owned(),
+            ..Figure::new(weight, text.to_owned())
         };
-        for (columns, line) in [(15, "abc · def · ghi"), (14, "abc · ghi"), (8, "abc"), (1, "abc")] {
-            assert_eq!(fitted(parts(), columns), line);
+        let parts = vec![
+            figure(3, "abc", "abc"),
+            figure(0, "defgh", "def"),
+            figure(1, "ghi", "ghi"),
+        ];
+        for (columns, line) in [
+            (17, "abc · defgh · ghi"),
+            (16, "abc · def · ghi"),
+            (14, "abc · ghi"),
+            (8, "abc"),
+            (1, "abc"),
+        ] {
+            assert_eq!(fitted(parts.clone(), columns), line);
         }
     }
 

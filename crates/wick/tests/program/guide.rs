@@ -71,7 +71,19 @@ fn commands(block: &Block) -> Vec<(&'static str, Vec<&'static str>)> {
         }
     }
     assert!(!commands.is_empty(), "a block without a command");
+    for (command, printed) in &commands {
+        assert!(
+            can_fail(printed),
+            "whatever `{command}` prints is as the guide says"
+        );
+    }
     commands
+}
+
+/// Whether there is something that these lines do not fit: they are none, or one of them says more than `...`.
+fn can_fail(patterns: &[&str]) -> bool {
+    let says = |line: &&str| !line.replace("...", "").trim().is_empty();
+    patterns.is_empty() || patterns.iter().any(says)
 }
 
 /// Whether `text` is as `pattern` says, in which `...` is any text.
@@ -180,7 +192,7 @@ impl Home {
     fn run(&mut self, command: &str, expected: &[&str]) {
         let ours = command.replace(PORT, &self.port);
         if let Some(background) = ours.strip_suffix(" &") {
-            return self.serve(background);
+            return self.serve(background, expected);
         }
         if command.starts_with("wick chat") && expected.iter().any(|line| line.starts_with("> ")) {
             return self.chat(command, expected);
@@ -189,8 +201,8 @@ impl Home {
         compare(command, expected, &String::from_utf8_lossy(&ended.stdout));
     }
 
-    /// Starts a server and waits until it is ready.
-    fn serve(&mut self, command: &str) {
+    /// Starts a server, waits until it is ready and compares what it printed until then.
+    fn serve(&mut self, command: &str, expected: &[&str]) {
         let mut shell = self.shell(&format!("exec {command}"));
         let mut child = shell
             .stdin(Stdio::null())
@@ -199,11 +211,16 @@ impl Home {
             .expect("a shell");
         let mut said = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
         self.serving = Some(child);
-        let ready = said
-            .by_ref()
-            .map_while(Result::ok)
-            .any(|line| line.contains("is ready"));
-        assert!(ready, "`{command}` ended before it was ready");
+        let mut printed = String::new();
+        loop {
+            let line = said.next().and_then(Result::ok);
+            let line = line.unwrap_or_else(|| panic!("`{command}` ended before it was ready: {printed}"));
+            printed += &format!("{line}\n");
+            if line.contains("is ready") {
+                break;
+            }
+        }
+        compare(command, expected, &printed.replace(&self.port, PORT));
         std::thread::spawn(move || said.count());
     }
 
@@ -282,4 +299,6 @@ fn what_differs_from_the_guide_is_seen() {
     assert!(!all_fit(&["a ... c"], &["a b d"]));
     assert!(!all_fit(&["a"], &["a", "b"]));
     assert!(!all_fit(&["a", "...", "z"], &["a"]));
+    assert!(can_fail(&[]) && can_fail(&["...", "... a"]));
+    assert!(!can_fail(&["...", "", "... ..."]));
 }

@@ -114,3 +114,58 @@ fn what_is_wrong_with_a_model_of_a_hub_is_one_line() {
         assert!(ended.complaint().contains(said), "{ended:?}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn packed_weights_are_kept_used_counted_and_removed_with_their_model() {
+    use std::os::unix::fs::MetadataExt as _;
+    let files = Files::new();
+    let bytes = std::fs::read(files.plain()).expect("the model");
+    let server = Server::usual(&[("tiny-Q8_0.gguf", &bytes)]);
+    let home = files.path("home");
+    let wick = |arguments: &[&str]| with_hub(&server, &home, arguments);
+    let path = String::from_utf8(wick(&["pull", "a/m:Q8_0"]).stdout).expect("a path");
+    let kept = format!("{}.packed", path.trim_end());
+    let run = [
+        "run",
+        "--offline",
+        "--model",
+        "a/m:Q8_0",
+        "--raw",
+        "--prompt",
+        "a",
+        "--temperature",
+        "0",
+        "--max-tokens",
+        "4",
+    ];
+    let keeping = || wick(&[&run[..], &["--keep-packed"]].concat()).text();
+    let counted = || {
+        let listed = wick(&["list", "--json"]).text();
+        let listed: serde_json::Value = serde_json::from_str(&listed).expect("one object");
+        assert_eq!(listed["files"].as_array().map(Vec::len), Some(1), "{listed}");
+        listed["bytes"].as_u64().expect("a count")
+    };
+
+    let plain = wick(&run).text();
+    assert!(!Path::new(&kept).exists(), "nothing is kept unasked");
+    let alone = counted();
+    assert_eq!(keeping(), plain);
+    let first = std::fs::metadata(&kept).expect("it is kept");
+    assert_eq!(counted(), alone + first.len());
+    assert_eq!(keeping(), plain);
+    let second = std::fs::metadata(&kept).expect("it is kept");
+    assert_eq!(
+        (first.ino(), first.mtime_nsec()),
+        (second.ino(), second.mtime_nsec())
+    );
+    // A start that did not read it would not see that it is damaged.
+    let whole = std::fs::read(&kept).expect("it can be read");
+    std::fs::write(&kept, &whole[..whole.len() / 2]).expect("it can be written");
+    assert_eq!(keeping(), plain);
+    assert_eq!(std::fs::read(&kept).expect("it can be read"), whole);
+
+    assert!(wick(&["rm", "a/m", "--yes"]).text().contains("a/m is gone"));
+    assert!(!Path::new(&kept).exists());
+    assert_eq!(wick(&["list"]).text(), "");
+}

@@ -366,7 +366,7 @@ mod demo {
         screen.sees("run it?");
         screen.say("n");
         screen.sees("refused: the user did not allow this call");
-        screen.sees("prompt tokens cached");
+        screen.sees(" cached");
         screen.answer("/stats");
         screen.sees("1 turn");
         assert!(!files.path("seen").exists());

@@ -88,7 +88,7 @@ fn a_program_does_not_outlive_a_chat_that_a_signal_ends() {
     let server = calling();
     for (signal, status) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
         let told = files.path(&format!("number-{status}"));
-        let tools = tools(&files, &format!("echo $$ > {}; sleep 1000", argument(&told)));
+        let tools = tools(&files, &format!("echo $$ > {}; exec sleep 1000", argument(&told)));
         let mut child = program()
             .args(["chat", "--remote", &server.address, "--allow", "fox"])
             .args(["--tools", argument(&tools)])
