@@ -1,5 +1,7 @@
 //! `/openapi.json`: the description of the interfaces, made of the types that requests are read into.
 
+mod bounds;
+
 use std::sync::LazyLock;
 
 use axum::http::header::CONTENT_TYPE;
@@ -48,7 +50,9 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     let (guarded, open) = routes::described();
     let (_, api) = guarded.merge(open).split_for_parts();
     // A description of types has nothing that JSON lacks.
-    api.to_json().unwrap_or_default()
+    let mut api = serde_json::to_value(&api).unwrap_or_default();
+    bounds::write(&mut api);
+    api.to_string()
 });
 
 /// The description of everything that a server answers, in OpenAPI's format, as JSON.
@@ -56,7 +60,14 @@ pub fn document() -> &'static str {
     &DOCUMENT
 }
 
-/// The description.
+/// This description
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "server",
+    security(()),
+    responses((status = 200, description = "It", body = Object, content_type = "application/json"))
+)]
 pub(crate) async fn show() -> Response {
     ([(CONTENT_TYPE, "application/json")], document()).into_response()
 }

@@ -8,7 +8,6 @@ use axum::http::header::ETAG;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::get;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use utoipa::IntoResponses;
 use utoipa::OpenApi as _;
@@ -55,6 +54,9 @@ pub(crate) enum Refusals {
     /// As many requests wait as may; `retry-after` tells when to ask again
     #[response(status = 429)]
     Full(ErrorBody),
+    /// The head of the request is too long
+    #[response(status = 431)]
+    Head(ErrorBody),
     /// The server failed
     #[response(status = 500)]
     Server(ErrorBody),
@@ -92,7 +94,8 @@ pub(crate) fn described() -> (OpenApiRouter<State>, OpenApiRouter<State>) {
         .routes(routes!(metrics::show));
     let open = OpenApiRouter::new()
         .routes(routes!(health::show))
-        .routes(routes!(gateway::show));
+        .routes(routes!(gateway::show))
+        .routes(routes!(openapi::show));
     (guarded, open)
 }
 
@@ -106,7 +109,6 @@ pub(crate) fn router(state: &State, address: SocketAddr) -> Result<Router, Serve
     let guarded = guarded.route_layer(from_fn_with_state(state.clone(), access::authorize));
     let router: Router<State> = guarded.merge(open).into();
     let router = router
-        .route("/openapi.json", get(openapi::show))
         .fallback(fallback)
         .method_not_allowed_fallback(async |request: Request| {
             let message = format!("the address is not asked with {}", request.method());

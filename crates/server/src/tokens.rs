@@ -31,6 +31,7 @@ pub(crate) struct TokenizeRequest {
     /// The same, by its other name.
     prompt: Option<String>,
     /// A chat, which the template renders.
+    #[schema(min_items = 1)]
     messages: Option<Vec<Message>>,
     /// Tools that the template declares.
     tools: Option<Vec<Tool>>,
@@ -211,6 +212,8 @@ pub(crate) async fn detokenize(
 pub(crate) struct TemplateRequest {
     /// The id of the model; absent: the one that is served.
     model: Option<String>,
+    /// The chat, oldest message first.
+    #[schema(min_items = 1)]
     messages: Vec<Message>,
     /// Tools that the template declares.
     tools: Option<Vec<Tool>>,

@@ -33,6 +33,8 @@ async fn the_description_names_every_address_and_refuses_other_fields() {
         ("/health", "get"),
         ("/server_info", "get"),
         ("/metrics", "get"),
+        ("/openapi.json", "get"),
+        ("/", "get"),
     ] {
         assert!(api["paths"][path][method].is_object(), "{method} {path}");
     }
@@ -46,6 +48,110 @@ async fn the_description_names_every_address_and_refuses_other_fields() {
     let named = named.filter_map(|reference| reference.split('"').next());
     let missing: Vec<&str> = named.filter(|name| !schemas.contains_key(*name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[tokio::test]
+async fn bounds_that_are_described_are_those_that_hold() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let settings = Settings {
+        conversations: Some(folder.path().to_owned()),
+        ..Settings::default()
+    };
+    let server = served::demo(settings).await;
+    let api = get(server.address, "/openapi.json").await.json();
+    let bound = |schema: &str, pointer: &str| {
+        let found = api.pointer(&format!("/components/schemas/{schema}/properties/{pointer}"));
+        found
+            .and_then(Value::as_f64)
+            .unwrap_or_else(|| panic!("{schema} {pointer}")) as usize
+    };
+    fn texts(count: usize) -> Value {
+        json!(vec!["x"; count])
+    }
+    let chat = json!({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1});
+    let text = json!({"prompt": "Hi", "max_tokens": 1});
+    let turns = json!({"title": "", "turns": []});
+    let none = json!({});
+    type Case<'a> = (&'a str, &'a Value, &'a str, usize, fn(usize) -> Value);
+    let cases: Vec<Case<'_>> = vec![
+        (
+            CHAT,
+            &chat,
+            "stop",
+            bound("ChatRequest", "stop/oneOf/2/maxItems"),
+            texts,
+        ),
+        (CHAT, &chat, "n", bound("ChatRequest", "n/maximum"), |most| {
+            json!(most)
+        }),
+        (
+            CHAT,
+            &chat,
+            "logit_bias",
+            bound("ChatRequest", "logit_bias/additionalProperties/maximum"),
+            |most| json!({"5": most}),
+        ),
+        (
+            "/v1/completions",
+            &text,
+            "logprobs",
+            bound("CompletionRequest", "logprobs/maximum"),
+            |most| json!(most),
+        ),
+        (
+            "/v1/completions",
+            &text,
+            "prompt",
+            bound("CompletionRequest", "prompt/oneOf/1/maxItems"),
+            texts,
+        ),
+        (
+            "/v1/messages",
+            &chat,
+            "stop_sequences",
+            bound("MessagesRequest", "stop_sequences/maxItems"),
+            texts,
+        ),
+        (
+            "/v1/embeddings",
+            &none,
+            "input",
+            bound("EmbeddingsRequest", "input/oneOf/1/maxItems"),
+            texts,
+        ),
+        (
+            "/conversations",
+            &turns,
+            "title",
+            bound("ConversationRequest", "title/maxLength"),
+            |most| json!("x".repeat(most)),
+        ),
+    ];
+    for (path, body, field, most, value) in cases {
+        for (size, fits) in [(most, true), (most + 1, false)] {
+            let mut body = body.clone();
+            if path != "/conversations" {
+                body["model"] = "demo".into();
+            }
+            body[field] = value(size);
+            // What fits may ask for more than the demo model takes on.
+            let reply = post(server.address, path, &body).await;
+            let told = serde_json::from_str::<Value>(&reply.body).unwrap_or_default();
+            let message = told["error"]["message"].as_str().unwrap_or_default();
+            let refused = message.starts_with(field) && message.contains(&size.to_string());
+            assert!(
+                fits || (reply.status == 400 && refused),
+                "{path} {field} {size}: {reply:?}"
+            );
+            assert!(
+                !fits || !refused || message.contains("run at once"),
+                "{path} {field} {size}: {reply:?}"
+            );
+        }
+    }
+    let answers = &api["paths"][CHAT]["post"]["responses"];
+    assert!(answers["200"]["headers"]["x-unused-fields"].is_object());
+    assert!(answers["429"]["headers"]["retry-after"].is_object());
 }
 
 #[tokio::test]
