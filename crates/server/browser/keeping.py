@@ -100,6 +100,28 @@ def a_server_that_keeps_nothing_is_said_to(stage):
         page.get_by_text("not kept here").wait_for()
 
 
+def two_pages_of_one_conversation_lose_nothing(stage):
+    with Server(stage.program) as server, stage.page(server.url) as one, stage.page(server.url) as two:
+        ready(one)
+        say(one, "Hello, my name is Mira.")
+        where = address(one)
+        ready(two)
+        two.goto(server.url + "/" + where)
+        answered(two, 1)
+        say(one, "Who are you?")
+        two.fill("#message", "What do you know?")
+        two.press("#message", "Enter")
+        two.get_by_text("changed elsewhere").wait_for()
+        answered(two, 2)
+        two.get_by_role("button", name="Keep this one apart").click()
+        becomes(two, "document.querySelectorAll('#conversations .name').length === 2")
+        assert address(two) != where
+        listed = ask(server.url, "GET", "/conversations")[1]["data"]
+        kept = [ask(server.url, "GET", f"/conversations/{told['id']}")[1]["turns"] for told in listed]
+        last = {turns[-1]["user"] for turns in kept}
+        assert last == {"Who are you?", "What do you know?"}, kept
+
+
 def a_page_that_is_left_in_mid_answer_keeps_what_it_has(stage):
     with Line(stage.url) as line, stage.page(line.url) as page:
         ready(page)
@@ -127,5 +149,6 @@ TESTS = [
     conversations_are_listed_found_renamed_and_deleted,
     a_key_is_asked_for_and_has_conversations_of_its_own,
     a_server_that_keeps_nothing_is_said_to,
+    two_pages_of_one_conversation_lose_nothing,
     a_page_that_is_left_in_mid_answer_keeps_what_it_has,
 ]

@@ -93,10 +93,19 @@ export class Chat {
       this.#announce();
     });
     conversation.addEventListener("kept", () => {
-      if (conversation.unsaved) this.notice.show(`The conversation could not be kept: ${conversation.unsaved}`, [{ label: "Keep it now", does: () => conversation.save() }]);
+      if (conversation.unsaved) this.#offerToKeep(conversation);
       if (isOpen()) this.#name();
       this.list();
     });
+  }
+
+  /** Tells that a conversation could not be kept, and what can be done. */
+  #offerToKeep(conversation) {
+    if (conversation.isOutdated) {
+      this.notice.show("This conversation was changed elsewhere meanwhile.", [{ label: "Keep this one apart", does: () => conversation.saveApart() }]);
+    } else {
+      this.notice.show(`The conversation could not be kept: ${conversation.unsaved}`, [{ label: "Keep it now", does: () => conversation.save() }]);
+    }
   }
 
   /** Does what the model has to answer, and tells where it was refused; `text` then comes back into the field. */

@@ -22,9 +22,15 @@ export class Conversation extends EventTarget {
   turns = [];
   /** Why the last saving failed. */
   unsaved = null;
+  /** Whether it failed because the conversation was changed elsewhere. */
+  isOutdated = false;
   #store;
   #stop = null;
   #saving = Promise.resolve();
+  /** Savings that have not ended. */
+  #pending = 0;
+  /** The revision that the turns follow. */
+  #revision = undefined;
 
   /** @param {import("./store.js").Store} store */
   constructor(store) {
@@ -43,6 +49,7 @@ export class Conversation extends EventTarget {
     conversation.id = whole.id;
     conversation.title = whole.title;
     conversation.turns = whole.turns;
+    conversation.#revision = whole.revision;
     return conversation;
   }
 
@@ -149,22 +156,46 @@ export class Conversation extends EventTarget {
     const keep = async () => {
       try {
         if (this.turns.length === 0) await this.#forget();
-        else this.id = await this.#store.save(this.id, this.title, this.turns.map(bare), leaving);
+        else {
+          // What the page itself is still saving is replaced.
+          const revision = this.#pending > 1 ? undefined : this.#revision;
+          const kept = await this.#store.save(this.id, this.title, this.turns.map(bare), { leaving, revision });
+          this.id = kept.id;
+          this.#revision = kept.revision;
+        }
         this.unsaved = null;
+        this.isOutdated = false;
       } catch (error) {
         this.unsaved = error.message;
+        this.isOutdated = error.code === "changed";
+      } finally {
+        this.#pending -= 1;
       }
       this.#say("kept");
     };
     // A page that is left has no later.
-    if (leaving) return keep();
-    this.#saving = this.#saving.then(keep);
+    if (leaving) {
+      this.#pending += 1;
+      return keep();
+    }
+    this.#saving = this.#saving.then(() => {
+      this.#pending += 1;
+      return keep();
+    });
     return this.#saving;
   }
 
   async #forget() {
     if (this.id !== null) await this.#store.remove(this.id);
     this.id = null;
+    this.#revision = undefined;
+  }
+
+  /** Keeps the conversation as another one, beside what it has become elsewhere. */
+  async saveApart() {
+    this.id = null;
+    this.#revision = undefined;
+    await this.save();
   }
 
   /**

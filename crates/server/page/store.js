@@ -4,7 +4,7 @@ import { Failure, json } from "./server.js";
 
 /**
  * @typedef {{user: string, answer: string, reasoning?: string, between?: object[], tool_calls?: object[], interrupted?: boolean}} Kept
- * @typedef {{id: number|string, title: string, turns: Kept[]}} Whole
+ * @typedef {{id: number|string, title: string, turns: Kept[], revision?: number}} Whole
  * @typedef {{id: number|string, title: string, turns: number, updated: number}} Outline
  */
 
@@ -50,19 +50,21 @@ export class Store {
    * @param {number|string|null} id
    * @param {string} title
    * @param {Kept[]} turns
-   * @param {boolean} [leaving] whether the page may be gone before the answer
-   * @returns {Promise<number|string>} its id
+   * @param {{leaving?: boolean, revision?: number}} [how] `leaving`: the page may be gone before the answer; `revision`: the
+   *   one that the turns follow, where another must not be replaced
+   * @returns {Promise<{id: number|string, revision?: number}>}
    */
-  async save(id, title, turns, leaving = false) {
+  async save(id, title, turns, { leaving = false, revision } = {}) {
     return this.#either(
       async () => {
         const [method, path] = id === null ? ["POST", "/conversations"] : ["PUT", `/conversations/${id}`];
-        return (await json(method, path, { title, turns }, leaving ? { keepalive: true } : {})).id;
+        const body = id === null ? { title, turns } : { title, turns, revision };
+        return json(method, path, body, leaving ? { keepalive: true } : {});
       },
       (memory) => {
         const own = id ?? `m${++this.#last}`;
         memory.set(own, { id: own, title, turns: structuredClone(turns), updated: Date.now() / 1000 });
-        return own;
+        return { id: own };
       },
     );
   }

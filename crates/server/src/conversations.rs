@@ -10,7 +10,7 @@ use axum::extract::{Extension, Path, State as Extract};
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse as _, Response};
-use chat::memory::{Archive, ConversationId, KeptTurn, Memory as _, MemoryError, Outline};
+use chat::memory::{Archive, ConversationId, KeptTurn, Memory as _, MemoryError, Outline, Revision};
 use engine::ToolCall;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -25,7 +25,7 @@ use crate::state::State;
 use crate::tools::Call;
 pub(crate) use stores::Stores;
 
-only_objects!(ConversationRequest, TurnRequest);
+only_objects!(ConversationRequest, RewriteRequest, TurnRequest);
 
 /// Bytes that a title may have.
 const TITLE: usize = 1_000;
@@ -38,6 +38,19 @@ pub(crate) struct ConversationRequest {
     title: String,
     /// Its turns, oldest first.
     turns: Vec<TurnRequest>,
+}
+
+/// What is to be kept in the place of a conversation.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, remote = "Self")]
+pub(crate) struct RewriteRequest {
+    /// Its title, at most 1,000 bytes; may be empty.
+    title: String,
+    /// Its turns, oldest first.
+    turns: Vec<TurnRequest>,
+    /// The revision that these turns follow: if the conversation has another one by then, status 409, and nothing is
+    /// written. Absent: whatever is there is replaced.
+    revision: Option<i64>,
 }
 
 /// A turn as it is sent.
@@ -82,6 +95,8 @@ pub(crate) struct ConversationBody {
     title: String,
     /// When it was last added to, in seconds since 1970.
     updated: u64,
+    /// Changes whenever its turns do.
+    revision: i64,
     /// Its turns, oldest first.
     turns: Vec<TurnBody>,
 }
@@ -136,30 +151,41 @@ impl From<KeptTurn> for TurnBody {
 
 impl ConversationRequest {
     fn read(self) -> Result<(String, Vec<KeptTurn>), Failure> {
-        if self.title.len() > TITLE {
-            let message = format!("title has {} bytes, expected at most {TITLE}", self.title.len());
-            return Err(Failure::field("title", message));
-        }
-        let turns = self.turns.into_iter().enumerate().map(|(number, turn)| {
-            let between = messages(turn.between.unwrap_or_default()).map_err(|failure| Failure {
-                param: failure.param.map(|param| {
-                    let within = param.strip_prefix("messages").unwrap_or(&param).to_owned();
-                    format!("turns[{number}].between{within}")
-                }),
-                ..failure
-            })?;
-            let calls = turn.tool_calls.into_iter().flatten();
-            Ok(KeptTurn {
-                user: turn.user,
-                answer: turn.answer,
-                reasoning: turn.reasoning.unwrap_or_default(),
-                between,
-                tool_calls: calls.map(ToolCall::from).collect(),
-                interrupted: turn.interrupted.unwrap_or(false),
-            })
-        });
-        Ok((self.title, turns.collect::<Result<_, Failure>>()?))
+        kept(self.title, self.turns)
     }
+}
+
+impl RewriteRequest {
+    fn read(self) -> Result<(String, Vec<KeptTurn>), Failure> {
+        kept(self.title, self.turns)
+    }
+}
+
+/// A title and turns as they are kept.
+fn kept(title: String, turns: Vec<TurnRequest>) -> Result<(String, Vec<KeptTurn>), Failure> {
+    if title.len() > TITLE {
+        let message = format!("title has {} bytes, expected at most {TITLE}", title.len());
+        return Err(Failure::field("title", message));
+    }
+    let turns = turns.into_iter().enumerate().map(|(number, turn)| {
+        let between = messages(turn.between.unwrap_or_default()).map_err(|failure| Failure {
+            param: failure.param.map(|param| {
+                let within = param.strip_prefix("messages").unwrap_or(&param).to_owned();
+                format!("turns[{number}].between{within}")
+            }),
+            ..failure
+        })?;
+        let calls = turn.tool_calls.into_iter().flatten();
+        Ok(KeptTurn {
+            user: turn.user,
+            answer: turn.answer,
+            reasoning: turn.reasoning.unwrap_or_default(),
+            between,
+            tool_calls: calls.map(ToolCall::from).collect(),
+            interrupted: turn.interrupted.unwrap_or(false),
+        })
+    });
+    Ok((title, turns.collect::<Result<_, Failure>>()?))
 }
 
 /// Conversations of the key
@@ -221,31 +247,35 @@ pub(crate) async fn one(
 
 /// Keeps a conversation as it is sent
 ///
-/// Turns that it has already in the same place stay; those that differ or are missing go, and what follows is kept anew.
+/// Turns that it has already in the same place stay; those that differ or are missing go, and what follows is kept anew. With
+/// `revision`, nothing that somebody else has written since is replaced.
 #[utoipa::path(
     put,
     path = "/conversations/{id}",
     tag = "conversations",
     params(("id" = i64, Path, description = "Which one")),
-    request_body = ConversationRequest,
+    request_body = RewriteRequest,
     responses((status = 200, description = "It is kept", body = ConversationBody), Refusals)
 )]
 pub(crate) async fn put(
     Extract(state): Extract<State>,
     Extension(owner): Extension<Owner>,
     id: Result<Path<i64>, PathRejection>,
-    Body(request): Body<ConversationRequest>,
+    Body(request): Body<RewriteRequest>,
 ) -> Result<Json<ConversationBody>, Failure> {
     let id = path_id(id)?;
+    let known = request.revision.map(Revision);
     let (title, turns) = request.read()?;
     let kept = with_archive(&state, owner, move |archive| {
-        let before = archive.turns(id)?;
+        let before = archive.snapshot(id)?;
+        let known = known.unwrap_or(before.revision);
         let same = before
+            .turns
             .iter()
             .zip(&turns)
             .take_while(|(before, turn)| before == turn)
             .count();
-        archive.rewrite(id, same, before.len(), turns.get(same..).unwrap_or_default())?;
+        archive.replace(id, same, known, turns.get(same..).unwrap_or_default())?;
         archive.rename(id, &title)?;
         read(archive, id)
     });
@@ -281,15 +311,14 @@ fn path_id(id: Result<Path<i64>, PathRejection>) -> Result<ConversationId, Failu
 }
 
 fn read(archive: &Archive, id: ConversationId) -> Result<ConversationBody, Failure> {
-    let outlines = archive.conversations()?;
-    let outline = outlines.into_iter().find(|outline| outline.id == id);
-    let outline = outline.ok_or(MemoryError::NoConversation { id })?;
-    let turns = archive.turns(id)?;
+    let outline = archive.outline(id)?;
+    let kept = archive.snapshot(id)?;
     Ok(ConversationBody {
         id: id.0,
         updated: seconds(&outline),
-        title: outline.title,
-        turns: turns.into_iter().map(TurnBody::from).collect(),
+        title: kept.title,
+        revision: kept.revision.0,
+        turns: kept.turns.into_iter().map(TurnBody::from).collect(),
     })
 }
 
@@ -312,7 +341,9 @@ impl From<MemoryError> for Failure {
     fn from(error: MemoryError) -> Self {
         match error {
             MemoryError::NoConversation { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
-            MemoryError::TurnNumber { .. } => Self::new(StatusCode::CONFLICT, error.to_string()),
+            MemoryError::TurnNumber { .. } | MemoryError::Changed { .. } => {
+                Self::new(StatusCode::CONFLICT, error.to_string()).coded("changed")
+            }
             // The others name a file.
             _ => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -81,6 +81,41 @@ async fn a_conversation_is_kept_replaced_and_deleted() {
 }
 
 #[tokio::test]
+async fn nobody_undoes_what_somebody_else_has_written_since() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let server = served::demo(settings(&folder)).await;
+    let put = async |path: &str, turns: Value, revision: Value| {
+        let mut body = json!({"title": "One", "turns": turns});
+        if !revision.is_null() {
+            body["revision"] = revision;
+        }
+        ask(server.address, "PUT", path, &[JSON], &body.to_string()).await
+    };
+    let turn = |text: &str| json!({"user": text, "answer": text, "interrupted": false});
+    let body = json!({"title": "One", "turns": [turn("a")]});
+    let added = post(server.address, "/conversations", &body).await;
+    let path = added.header("location").expect("it has an address").to_owned();
+    let known = added.json()["revision"].clone();
+    let first = put(&path, json!([turn("a"), turn("b")]), known.clone()).await;
+    assert_eq!(first.status, 200, "{first:?}");
+    let stale = put(&path, json!([turn("a"), turn("c")]), known).await;
+    assert_eq!(
+        (stale.status, &stale.json()["error"]["code"]),
+        (409, &json!("changed"))
+    );
+    let kept = get(server.address, &path).await.json();
+    assert_eq!(
+        (&kept["turns"][1], &kept["revision"]),
+        (&turn("b"), &first.json()["revision"])
+    );
+    assert_eq!(put(&path, json!([turn("d")]), Value::Null).await.status, 200);
+    assert_eq!(
+        get(server.address, &path).await.json()["turns"],
+        json!([turn("d")])
+    );
+}
+
+#[tokio::test]
 async fn what_is_no_conversation_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let server = served::demo(settings(&folder)).await;
