@@ -16,7 +16,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
 /// What exit statuses mean, for help and manual.
 pub(crate) const STATUS: &str = "\
 Exit status:
-  0    finished, or, but for a chat, the reader of standard output has gone
+  0    finished, or the reader of standard output has gone, which is 1 in a chat
   1    failed; one line on standard error says why
   2    the command line or the configuration cannot be understood
   129  ended by SIGHUP

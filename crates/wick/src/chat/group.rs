@@ -151,17 +151,25 @@ pub(super) fn end_on_signals(groups: &Groups) -> io::Result<()> {
         .enable_all()
         .build()?;
     let groups = groups.clone();
-    let listening = runtime.block_on(async {
-        let kinds = [SignalKind::terminate(), SignalKind::hangup()];
-        let [terminated, hung_up] = kinds.map(signal);
-        io::Result::Ok((terminated?, hung_up?))
-    });
-    let (mut terminated, mut hung_up) = listening?;
+    let (mut terminated, mut hung_up) = runtime.block_on(async {
+        let terminated = signal(SignalKind::terminate())?;
+        let hung_up = match is_ignored(SignalKind::hangup()) {
+            true => None,
+            false => Some(signal(SignalKind::hangup())?),
+        };
+        io::Result::Ok((terminated, hung_up))
+    })?;
     let waiting = move || {
         let kind = runtime.block_on(async {
+            let hung_up = async {
+                match &mut hung_up {
+                    Some(hung_up) => hung_up.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 _ = terminated.recv() => SignalKind::terminate(),
-                _ = hung_up.recv() => SignalKind::hangup(),
+                _ = hung_up => SignalKind::hangup(),
             }
         });
         groups.end();
@@ -175,6 +183,17 @@ pub(super) fn end_on_signals(groups: &Groups) -> io::Result<()> {
         .name("signals".to_owned())
         .spawn(waiting)
         .map(drop)
+}
+
+/// Whether this program was started to ignore a signal, as `nohup` does; known where the system tells it in a file.
+#[cfg(unix)]
+fn is_ignored(kind: tokio::signal::unix::SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let bit = u32::try_from(kind.as_raw_value() - 1).unwrap_or_default();
+    mask.and_then(|mask| mask.checked_shr(bit))
+        .is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Elsewhere there are no such signals.

@@ -274,7 +274,7 @@ const TOOL_SERVER: &str = r#"while read -r line; do
   case "$line" in
     *'"initialize"'*) body='{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"den","version":"1"}}' ;;
     *'"tools/list"'*) body='{"tools":[{"name":"fox","description":"Asks the fox.","inputSchema":{"type":"object"}}]}' ;;
-    *'"tools/call"'*) body='{"content":[{"type":"text","text":"yip"}]}' ;;
+    *'"tools/call"'*) body='{"content":[{"type":"text","text":"yip'"$WICK_API_KEY$HF_TOKEN"'"}]}' ;;
     *) continue ;;
   esac
   printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$body"
@@ -315,7 +315,12 @@ fn a_server_of_tools_has_its_tools_called() {
         "--allow",
         "den__fox",
     ];
-    let ended = wick_with_input(&arguments, b"Call\n");
+    let mut command = crate::process::program();
+    command
+        .args(arguments)
+        .env("WICK_API_KEY", "sk-1")
+        .env("HF_TOKEN", "hf-1");
+    let ended = crate::process::with_input(&mut command, b"Call\n");
     assert_eq!(String::from_utf8_lossy(&ended.stdout), "yip\n", "{ended:?}");
     for (mcp, said) in [
         ("den=/nowhere/den", "/nowhere/den"),

@@ -283,6 +283,7 @@ fn a_chat_downloads_its_model_from_a_hub_and_the_next_one_finds_it() {
 fn a_prompt_can_be_looked_at_and_instructions_can_be_changed() {
     let files = Files::new();
     let mut screen = chat(&files, "3");
+    screen.resize(60, 80);
     screen.say("/system Sing.");
     screen.sees("the instructions are: Sing.");
     screen.answer("Hello");

@@ -164,7 +164,7 @@ fn two_chats_write_at_the_same_time() {
     two.answer("a sixth");
     two.asks();
     one.say("another sixth");
-    one.sees("it was changed elsewhere");
+    one.sees("was changed elsewhere");
     one.answer("/save apart");
     one.sees("this one is kept apart");
     one.leave();

@@ -108,3 +108,36 @@ fn a_program_does_not_outlive_a_chat_that_a_signal_ends() {
         );
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_chat_that_was_started_to_outlive_its_terminal_does() {
+    let files = Files::new();
+    let server = calling();
+    let told = files.path("number");
+    let tools = tools(&files, &format!("echo $$ > {}; exec sleep 1000", argument(&told)));
+    let mut command = std::process::Command::new("sh");
+    command.args([
+        "-c",
+        "trap '' HUP; exec \"$0\" \"$@\"",
+        env!("CARGO_BIN_EXE_wick"),
+    ]);
+    crate::process::alone(&mut command);
+    let mut child = command
+        .args(["chat", "--remote", &server.address, "--allow", "fox"])
+        .args(["--tools", argument(&tools)])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    std::io::Write::write_all(&mut stdin, b"Go\n").expect("a message");
+    let group = number(&told);
+    signalled(&child, Signal::HUP);
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(matches!(child.try_wait(), Ok(None)), "it ended");
+    signalled(&child, Signal::TERM);
+    assert_eq!(wait(&mut child).code(), Some(143));
+    assert!(test_kill_process_group(group).is_err(), "the tool goes on");
+}
