@@ -147,7 +147,8 @@ pub struct Recalled {
 /// What is to be recalled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Query<'a> {
-    /// Whose words are looked for: what shares any of them is found.
+    /// Whose words are looked for: what shares any of them is found, but for words that every text has, such as "the". Of
+    /// Chinese, Japanese and Korean, any two characters that stand together are a word.
     pub text: &'a str,
     /// Name of an embedding model, and the vector that it makes of the text, for what is near it in meaning. Only vectors
     /// of the same model and length are compared.

@@ -4,6 +4,7 @@
 //! the system prompt is changed, and nothing of it is stored. It stays with its message while the chat lasts, so that
 //! later prompts begin as earlier ones did, and is not recalled a second time while it is shown.
 
+use std::error::Error as _;
 use std::fmt;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -136,7 +137,14 @@ impl fmt::Display for MemoryFault {
             MemoryUse::Embed => "nothing was recalled by meaning",
             MemoryUse::Keep => "the turn is not stored",
         };
-        write!(f, "{what}: {}", self.error)
+        write!(f, "{what}: {}", self.error)?;
+        // Each cause too: whoever shows a fault has nothing else to show.
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }
 

@@ -41,17 +41,20 @@ pub(super) fn of_run(run: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What of a text is indexed by pairs, with spaces between them; empty of most texts.
+///
+/// What stands in one word with such a run, such as a number, is indexed beside it: it is no word to the index otherwise.
 pub(super) fn pairs(text: &str) -> String {
-    let mut pairs = String::new();
-    for (_, run) in runs(text).filter(|(unspaced, _)| *unspaced) {
-        for pair in of_run(run) {
-            if !pairs.is_empty() {
-                pairs.push(' ');
+    let mut pairs: Vec<&str> = Vec::new();
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    for word in words.filter(|word| word.contains(is_unspaced)) {
+        for (unspaced, run) in runs(word) {
+            match unspaced {
+                true => pairs.extend(of_run(run)),
+                false => pairs.push(run),
             }
-            pairs.push_str(pair);
         }
     }
-    pairs
+    pairs.join(" ")
 }
 
 #[cfg(test)]
@@ -61,6 +64,7 @@ mod tests {
     #[test]
     fn a_run_is_its_pairs_and_its_last_character() {
         assert_eq!(pairs("I live in 東京都, 猫 too"), "東京 京都 都 猫");
+        assert_eq!(pairs("since 2020年春"), "2020 年春 春");
         assert_eq!(pairs("plain, Müsli"), "");
         let found: Vec<_> = runs("a東京b").collect();
         assert_eq!(found, [(false, "a"), (true, "東京"), (false, "b")]);
