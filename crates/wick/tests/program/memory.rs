@@ -71,7 +71,7 @@ fn what_shares_words_is_found_with_its_place() {
     let turn = found.iter().find(|line| line["kind"] == "turn").expect("a turn");
     assert_eq!((&turn["conversation"], &turn["turn"]), (&json!(1), &json!(1)));
     assert_eq!(turn["text"], "User: where does the fox sleep\nAnswer: in its den");
-    let page = memory(&file, &["search", "den"]).text();
+    let page = memory(&file, &["search", "sleep"]).text();
     assert!(page.starts_with("conversation 1, turn 1 "), "{page}");
     assert_eq!(
         lines(&memory(&file, &["search", "fox", "--json", "--limit", "1"])).len(),
@@ -212,11 +212,11 @@ fn what_is_kept_cannot_steer_a_terminal() {
     let files = Files::new();
     let export = files.bytes(
         "export.json",
-        br#"{"facts": ["a\u001b[2Jb"], "conversations": []}"#,
+        br#"{"facts": ["fox\u001b[2Jb"], "conversations": []}"#,
     );
     let file = files.path("memory.db");
     memory(&file, &["import", argument(&export)]).text();
-    for arguments in [&["list"][..], &["search", "a"]] {
+    for arguments in [&["list"][..], &["search", "fox"]] {
         let page = memory(&file, arguments).text();
         assert!(page.contains("[2Jb") && !page.contains('\u{1b}'), "{page:?}");
     }
@@ -224,7 +224,7 @@ fn what_is_kept_cannot_steer_a_terminal() {
 
 /// What a terminal would obey, in a fact.
 #[cfg(unix)]
-const STEERING: &str = "a\u{1b}[2Jb\u{9b}3mc\u{202e}d\u{200f}e";
+const STEERING: &str = "fox\u{1b}[2Jb\u{9b}3mc\u{202e}d\u{200f}e";
 
 #[cfg(unix)]
 #[test]
@@ -238,7 +238,7 @@ fn nothing_of_a_memory_steers_a_terminal_and_json_stays_json() {
         (&["export"][..], true),
         (&["export", "--format", "markdown"], false),
         (&["list", "--json"], true),
-        (&["search", "a", "--json"], true),
+        (&["search", "fox", "--json"], true),
         (&["list"], false),
     ] {
         let words = [&["memory", "--memory", argument(&file)], arguments].concat();
