@@ -383,3 +383,39 @@ mod demo {
         }
     }
 }
+
+#[test]
+fn an_answer_that_is_begun_stands_behind_thoughts_that_are_closed() {
+    let rendered = |thinks: bool| {
+        let opened = if thinks { "<think>\n" } else { "" };
+        let template = format!(
+            "{{% for m in messages %}}[{{{{ m.role }}}}]{{{{ m.content }}}}{{% endfor %}}\
+             {{% if add_generation_prompt %}}[assistant]{opened}{{% endif %}}{{# </think> #}}"
+        );
+        let (_folder, path) = written_with(Shape::TinyQwen3, |writer| {
+            writer.metadata("tokenizer.chat_template", template.as_str());
+        });
+        let checkpoint = Checkpoint::open(&path).expect("the model opens");
+        let dialect = Dialect::of(&checkpoint, &providers::family::PLAIN).expect("it has a dialect");
+        let mut params = CandleCompletionParams::default();
+        let further = &mut params.template_variables;
+        further.insert(providers::dialect::CONTINUE.to_owned(), true.into());
+        let said = [Message::user("Hi"), Message::assistant("I am")];
+        let begun = dialect.render_for(&said, &params).expect("the template renders");
+        // There is nothing to go on in where the user spoke last, or a call waits for its result.
+        let calling = [
+            Message::user("Hi"),
+            Message::assistant("").with_tool_calls([ToolCall::new("a", "b", "{}")]),
+        ];
+        for said in [&said[..1], &calling] {
+            let refused = dialect.render_for(said, &params);
+            assert!(
+                matches!(refused, Err(ProviderError::UnreadVariable { .. })),
+                "{refused:?}"
+            );
+        }
+        begun
+    };
+    assert_eq!(rendered(false), "[user]Hi[assistant]I am");
+    assert_eq!(rendered(true), "[user]Hi[assistant]<think>\n\n</think>\n\nI am");
+}

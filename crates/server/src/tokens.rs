@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State as Extract;
+use axum::response::{IntoResponse as _, Response};
 use engine::{CandleCompletionParams, Message as Said, ToolDefinition};
 use models::Special;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,8 @@ use crate::error::Failure;
 use crate::logprobs;
 use crate::model::Model;
 use crate::routes::Refusals;
-use crate::shape::{NameOr, only_objects};
+use crate::shape::{NameOr, always_schema, only_objects, unused};
+use crate::sse;
 use crate::state::State;
 use crate::tools::{self, ChoiceMode, NamedTool, Tool};
 
@@ -46,14 +48,6 @@ pub(crate) struct TokenizeRequest {
     add_generation_prompt: Option<bool>,
 }
 
-/// The description of a field that may only say yes.
-fn always_schema() -> utoipa::openapi::schema::Schema {
-    use utoipa::openapi::schema::{Object, Schema, SchemaType, Type};
-    let mut schema = Object::with_type(SchemaType::from_iter([Type::Boolean, Type::Null]));
-    schema.enum_values = Some(vec![Value::Bool(true), Value::Null]);
-    Schema::Object(schema)
-}
-
 /// Tokens.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Tokens {
@@ -76,21 +70,29 @@ pub(crate) struct Tokens {
 pub(crate) async fn tokenize(
     Extract(state): Extract<State>,
     Body(request): Body<TokenizeRequest>,
-) -> Result<Json<Tokens>, Failure> {
+) -> Result<Response, Failure> {
     let model = named(&state, request.model.as_deref())?;
+    let unused = thoughts(request.messages.as_deref().unwrap_or_default());
     let encoding = tokio::task::spawn_blocking(move || {
         let tokens = request.encode(&model)?;
         let tokenizer = model.spelling("content")?;
         let piece = |token: &u32| logprobs::text(tokenizer, *token);
         let pieces = request.with_pieces == Some(true);
-        Ok(Json(Tokens {
+        Ok::<_, Failure>(Json(Tokens {
             count: tokens.len(),
             max_model_len: model.provider().context_length(),
             pieces: pieces.then(|| tokens.iter().map(piece).collect()),
             tokens,
         }))
     });
-    encoding.await.map_err(|_| Failure::internal())?
+    let tokens = encoding.await.map_err(|_| Failure::internal())??;
+    Ok(sse::with_unused(tokens.into_response(), &unused))
+}
+
+/// The name of what messages hold that no template is shown, if they hold some.
+fn thoughts(messages: &[Message]) -> Vec<&'static str> {
+    let thought = messages.iter().any(|message| message.reasoning_content.is_some());
+    unused([("messages.reasoning_content", thought)])
 }
 
 fn named(state: &State, name: Option<&str>) -> Result<std::sync::Arc<Model>, Failure> {
@@ -244,8 +246,9 @@ pub(crate) struct Rendered {
 pub(crate) async fn apply_template(
     Extract(state): Extract<State>,
     Body(request): Body<TemplateRequest>,
-) -> Result<Json<Rendered>, Failure> {
+) -> Result<Response, Failure> {
     let model = named(&state, request.model.as_deref())?;
+    let unused = thoughts(&request.messages);
     let rendering = tokio::task::spawn_blocking(move || {
         let tools = request.tools.into_iter().flatten();
         let params = CandleCompletionParams {
@@ -256,7 +259,8 @@ pub(crate) async fn apply_template(
             ..CandleCompletionParams::default()
         };
         let prompt = render(&model, &chat_completions::chat(request.messages)?, &params)?;
-        Ok(Json(Rendered { prompt }))
+        Ok::<_, Failure>(Json(Rendered { prompt }))
     });
-    rendering.await.map_err(|_| Failure::internal())?
+    let rendered = rendering.await.map_err(|_| Failure::internal())??;
+    Ok(sse::with_unused(rendered.into_response(), &unused))
 }

@@ -7,13 +7,15 @@ use serde_json::{Map, Value, json};
 use crate::bounds::{BIAS, CHOICES, PROMPTS, STOPS, TEXTS, TITLE, TOP};
 
 /// Addresses whose answers may list fields that change nothing.
-const LISTING: [&str; 6] = [
+const LISTING: [&str; 8] = [
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/responses",
     "/v1/embeddings",
     "/v1/messages",
     "/v1/messages/count_tokens",
+    "/tokenize",
+    "/apply-template",
 ];
 
 /// Writes it into the description.

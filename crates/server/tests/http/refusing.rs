@@ -281,6 +281,8 @@ async fn what_goes_with_something_else_is_listed_without_it() {
     let server = served::demo(Settings::default()).await;
     let chat = json!([{"role": "user", "content": "Hi"}]);
     let tool = json!({"type": "function", "name": "a"});
+    let thought = json!([{"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hi", "reasoning_content": "Hm."}, {"role": "user", "content": "Who?"}]);
     for (path, body, unused) in [
         (
             CHAT,
@@ -322,6 +324,17 @@ async fn what_goes_with_something_else_is_listed_without_it() {
                 "input.reasoning, input.id, input.status, input.content.annotations, input.content.logprobs",
             ),
         ),
+        (
+            "/tokenize",
+            json!({"messages": thought}),
+            Some("messages.reasoning_content"),
+        ),
+        (
+            "/apply-template",
+            json!({"messages": thought}),
+            Some("messages.reasoning_content"),
+        ),
+        ("/tokenize", json!({"messages": chat}), None),
         (
             "/v1/messages",
             json!({"messages": chat, "max_tokens": 1,
