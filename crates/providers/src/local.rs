@@ -5,6 +5,7 @@
 //! token stands at most once.
 
 mod asking;
+mod loading;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use engine::{
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 use generator::{Pooling, PromptInput, SpecialTokens, TextEmbeddings, TextGenerator};
-use models::{Checkpoint, LoadOptions, ModelFactory, Tokenizer};
+use models::{Checkpoint, HeldWeights, LoadOptions, ModelFactory, Tokenizer};
 
 use crate::dialect::Dialect;
 use crate::error::ProviderError;
@@ -28,6 +29,7 @@ use crate::progress::{ProgressEvent, ProgressHub};
 use crate::sampling;
 use crate::serving::Serving;
 use crate::template::ChatTemplate;
+use loading::{beside, name_of};
 
 /// A model on disk, loaded and ready to answer; clones are handles to the same model.
 ///
@@ -176,14 +178,25 @@ impl LocalProvider {
         };
         // Whether the model can be run at all is known from headers, before a vocabulary is built.
         ModelFactory::plan(checkpoint, options).map_err(failed)?;
-        let dialect = Dialect::of(checkpoint, family)?;
-        let model = ModelFactory::load(checkpoint, options, &mut |load| {
-            progress.send(&ProgressEvent::Load {
-                done: load.done,
-                total: load.total,
-            });
-        })
-        .map_err(failed)?;
+        let dialect = || Dialect::of(checkpoint, family);
+        let model = || {
+            ModelFactory::load(checkpoint, options, &mut |load| {
+                progress.send(&ProgressEvent::Load {
+                    done: load.done,
+                    total: load.total,
+                });
+            })
+            .map_err(failed)
+        };
+        // Weights that are packed already leave threads idle; before others are packed, a vocabulary that is of no use is
+        // known to be so.
+        let (dialect, model) = match options.weights {
+            HeldWeights::Kept => {
+                let (dialect, model) = beside(dialect, model);
+                (dialect?, model?)
+            }
+            _ => (dialect()?, model()?),
+        };
         let context = context(serving.context, model.capabilities().context)?;
         let hidden = model.capabilities().hidden;
         let vectors = Vectors::of(checkpoint, dialect.tokenizer()).filter(|_| hidden);
@@ -470,22 +483,4 @@ impl From<ProviderError> for EngineError {
     fn from(error: ProviderError) -> Self {
         EngineError::backend(BackendErrorKind::Request, error)
     }
-}
-
-/// The model's own name, else that of its file or folder.
-fn name_of(checkpoint: &Checkpoint) -> String {
-    if let Some(name) = checkpoint.outline().name
-        && !name.trim().is_empty()
-    {
-        return name;
-    }
-    let path = checkpoint.path();
-    // `.` and `..` have no name of their own.
-    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let name = if whole.is_dir() {
-        whole.file_name()
-    } else {
-        path.file_stem()
-    };
-    name.unwrap_or_default().to_string_lossy().into_owned()
 }
