@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::arguments::ServeArguments;
 use crate::source::Source;
-use crate::{failure, loading, output, pulling, settings};
+use crate::{failure, interrupt, loading, output, pulling, settings};
 
 /// Threads that read requests and write answers; models have threads of their own.
 const THREADS: usize = 2;
@@ -85,11 +85,17 @@ async fn run(arguments: &ServeArguments, load: Load, settings: Settings) -> anyh
             ended.context("the server panicked")?;
             Ok(ExitCode::SUCCESS)
         }
-        interrupted = told_to_end() => {
+        interrupted = told_again() => {
             interrupted?;
             Ok(ExitCode::from(failure::INTERRUPTED))
         }
     }
+}
+
+/// [`told_to_end`] once more, after the time in which it is the same one.
+async fn told_again() -> anyhow::Result<()> {
+    tokio::time::sleep(interrupt::TOGETHER).await;
+    told_to_end().await
 }
 
 /// Waits for Ctrl-C, or for what a system sends in its place.

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::bail;
 use chat::{AgentRole, Chat, Event, Questions, Summary};
@@ -19,15 +19,12 @@ use super::setting::{self, Defaults, Display};
 use super::view::{Screen, View};
 use super::{counted, keeping, say, showing, tell, usable};
 use crate::arguments::{ChatArguments, ModelArguments};
-use crate::interrupt::{self, Outcome};
+use crate::interrupt::{self, Outcome, Press, Presses};
 use crate::loading::{self, Model};
 use crate::{failure, output};
 
 /// Bytes of the longest message that is sent; no context holds more.
 const LONGEST: usize = 4 << 20;
-
-/// Time within which several Ctrl-C are one: a person's are further apart.
-const TOGETHER: Duration = Duration::from_millis(50);
 
 /// A chat with everything that it needs.
 pub(super) struct Session<'a> {
@@ -103,22 +100,23 @@ impl<'a> Session<'a> {
         if interactive {
             self.greet();
         }
-        let mut interrupted: Option<Instant> = None;
+        let mut presses = Presses::default();
         loop {
             self.lines.offer(keeping::titles(&self.chat));
             let line = match self.lines.next(self.runtime)? {
                 Line::Text(line) => line,
                 Line::End => return Ok(self.status_at_end()),
                 Line::Interrupted if !interactive => return Ok(failure::INTERRUPTED),
-                Line::Interrupted if interrupted.is_some_and(|at| at.elapsed() < TOGETHER) => continue,
-                Line::Interrupted if interrupted.is_some() => return Ok(0),
                 Line::Interrupted => {
-                    interrupted = Some(Instant::now());
-                    say("Ctrl-C again leaves, and so do Ctrl-D and /exit");
+                    match presses.press(Instant::now()) {
+                        Press::First => say("Ctrl-C again leaves, and so do Ctrl-D and /exit"),
+                        Press::Same => {}
+                        Press::Again => return Ok(0),
+                    }
                     continue;
                 }
             };
-            interrupted = None;
+            presses.forget();
             let ask = match command::read(&line) {
                 Entry::Nothing => continue,
                 Entry::Message(message) => Ask::Message(message),
@@ -137,7 +135,10 @@ impl<'a> Session<'a> {
             };
             match self.answer(ask)? {
                 Reply::Stopped if !interactive => return Ok(failure::INTERRUPTED),
-                Reply::Stopped => interrupted = Some(Instant::now()),
+                // The next one leaves.
+                Reply::Stopped => {
+                    presses.press(Instant::now());
+                }
                 Reply::Given => {}
             }
         }

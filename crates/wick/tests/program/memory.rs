@@ -55,8 +55,10 @@ fn a_memory_is_listed_for_people_and_for_programs() {
         (&listed[2]["title"], &listed[2]["turns"]),
         (&json!("Foxes"), &json!(2))
     );
+    // As it was exported, and a fact as it was added.
+    assert_eq!(listed[2]["updated"], 1);
     assert!(
-        listed[2]["updated"]
+        listed[0]["kept"]
             .as_u64()
             .is_some_and(|seconds| seconds > 1_700_000_000)
     );

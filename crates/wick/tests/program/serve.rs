@@ -107,6 +107,27 @@ fn it_answers_and_ends_when_it_is_told_to() {
 
 #[cfg(all(unix, feature = "demo"))]
 #[test]
+fn interrupts_that_come_together_are_one_and_what_was_begun_is_finished() {
+    let mut serving = Serving::start(&[]);
+    serving.until_ready();
+    let mut stream = TcpStream::connect(&serving.address).expect("the server listens");
+    let body = r#"{"model":"demo","max_tokens":900,"ignore_eos":true,"stream":true,"messages":[{"role":"user","content":"Hi"}]}"#;
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).expect("the server reads");
+    let mut byte = [0];
+    stream.read_exact(&mut byte).expect("the answer begins");
+    serving.signal("-INT");
+    std::thread::sleep(Duration::from_millis(5));
+    serving.signal("-INT");
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).expect("the answer ends");
+    assert!(rest.contains("[DONE]"), "{rest}");
+    let status = wait(&mut serving.child);
+    assert!(status.success(), "{status}");
+}
+
+#[cfg(all(unix, feature = "demo"))]
+#[test]
 fn a_second_interrupt_ends_it_at_once() {
     let mut serving = Serving::start(&[]);
     serving.until_ready();

@@ -60,17 +60,6 @@ fn ctrl_c_at_the_prompt_leaves_the_second_time() {
 }
 
 #[test]
-fn two_ctrl_c_at_once_are_one() {
-    let files = Files::new();
-    let mut screen = chat(&files, "6");
-    screen.keys("\u{3}\u{3}");
-    screen.sees("Ctrl-C again leaves");
-    screen.say("/stats");
-    screen.sees("0 turns");
-    screen.leave();
-}
-
-#[test]
 fn ctrl_c_stops_the_answer_and_the_next_one_leaves() {
     let files = Files::new();
     let mut screen = endless(&files);
