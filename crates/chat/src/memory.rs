@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use archive::Archive;
 pub use embedder::{Embedder, ProviderEmbedder, index};
 pub use error::MemoryError;
-pub use portable::{Portable, PortableConversation};
+pub use portable::{Portable, PortableConversation, PortableTurn};
 
 /// A kept conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -291,6 +291,20 @@ pub trait Memory: fmt::Debug + Send + Sync {
     ///
     /// [`MemoryError::NoConversation`] if there is none of this id.
     fn outline(&self, id: ConversationId) -> Result<Outline, MemoryError>;
+
+    /// A conversation as it is at one moment, with its times.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::NoConversation`] if there is none of this id.
+    fn export(&self, id: ConversationId) -> Result<PortableConversation, MemoryError>;
+
+    /// Keeps a conversation as a new one, with the times that it has, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports.
+    fn import(&self, conversation: &PortableConversation) -> Result<ConversationId, MemoryError>;
 
     /// All conversations, the one that was last added to first.
     ///

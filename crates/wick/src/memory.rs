@@ -157,7 +157,7 @@ fn write_whole(out: &Path, text: &str, memory: &Path) -> anyhow::Result<()> {
 
 fn import(file: &MemoryFile, from: &Path) -> anyhow::Result<ExitCode> {
     let text = std::fs::read_to_string(from).with_context(|| format!("cannot read {}", from.display()))?;
-    let portable = Portable::from_json(&text).with_context(|| format!("cannot import {}", from.display()))?;
+    let portable = Portable::read(&text).with_context(|| format!("cannot import {}", from.display()))?;
     let archive = Archive::open(file.path()?)?;
     portable.add_to(&archive)?;
     let (facts, conversations) = (portable.facts.len(), portable.conversations.len());

@@ -19,11 +19,12 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use super::pairs::pairs;
 use super::{
-    ConversationId, Fact, FactId, Item, KeptTurn, Memory, MemoryError, Outline, Query, Recalled, Revision,
-    Snapshot, StoreId, Unindexed,
+    ConversationId, Fact, FactId, Item, KeptTurn, Memory, MemoryError, Outline, PortableConversation,
+    PortableTurn, Query, Recalled, Revision, Snapshot, StoreId, Unindexed,
 };
 use conversation::{
-    OUTLINES, exists, forget_turns, head, insert_conversation, insert_turn, outline, touch, turns, turns_of,
+    Head, OUTLINES, exists, forget_turns, head, insert_conversation, insert_turn, outline, touch, turns,
+    turns_of,
 };
 use file::{At, Opened};
 
@@ -171,6 +172,18 @@ impl Archive {
         Ok(())
     }
 
+    fn at_one_moment(&self, id: ConversationId) -> Result<(Head, Vec<(KeptTurn, i64)>), MemoryError> {
+        let found = self.read(|connection| {
+            // What is read within a transaction is of one moment.
+            let moment = connection.unchecked_transaction()?;
+            let Some(head) = head(&moment, id)? else {
+                return Ok(None);
+            };
+            Ok(Some((head, turns(&moment, id)?)))
+        })?;
+        found.ok_or(MemoryError::NoConversation { id })
+    }
+
     /// [`Archive::erase`] of something of a conversation that has to be there.
     fn erase_of<T>(
         &self,
@@ -191,7 +204,7 @@ impl Archive {
         fits: impl Fn(Revision, usize) -> bool,
     ) -> Result<(bool, Revision, usize), MemoryError> {
         let written = self.write(|transaction| {
-            let Some((_, known)) = head(transaction, id)? else {
+            let Some(Head { revision: known, .. }) = head(transaction, id)? else {
                 return Ok(None);
             };
             let found = turns_of(transaction, id)?;
@@ -202,7 +215,7 @@ impl Archive {
                     forget_turns(transaction, id, from)?;
                 }
                 for (number, turn) in (from..).zip(turns) {
-                    insert_turn(transaction, id, number, turn)?;
+                    insert_turn(transaction, id, number, turn, now())?;
                 }
                 touch(transaction, id)?;
             }
@@ -243,8 +256,17 @@ fn now() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+fn seconds(milliseconds: i64) -> u64 {
+    u64::try_from(milliseconds).unwrap_or_default() / 1000
+}
+
+fn milliseconds(seconds: u64) -> i64 {
+    i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX)
+}
+
 fn time(milliseconds: i64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default())
+    let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default());
+    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
 }
 
 impl Memory for Archive {
@@ -258,9 +280,9 @@ impl Memory for Archive {
 
     fn begin_with(&self, title: &str, turns: &[KeptTurn]) -> Result<ConversationId, MemoryError> {
         self.write(|transaction| {
-            let id = insert_conversation(transaction, title)?;
+            let id = insert_conversation(transaction, title, now())?;
             for (number, turn) in turns.iter().enumerate() {
-                insert_turn(transaction, id, number, turn)?;
+                insert_turn(transaction, id, number, turn, now())?;
             }
             Ok(id)
         })
@@ -311,20 +333,37 @@ impl Memory for Archive {
     }
 
     fn snapshot(&self, id: ConversationId) -> Result<Snapshot, MemoryError> {
-        let found = self.read(|connection| {
-            // What is read within a transaction is of one moment.
-            let moment = connection.unchecked_transaction()?;
-            let Some((title, revision)) = head(&moment, id)? else {
-                return Ok(None);
-            };
-            let turns = turns(&moment, id)?;
-            Ok(Some(Snapshot {
-                title,
-                turns,
-                revision,
-            }))
-        })?;
-        found.ok_or(MemoryError::NoConversation { id })
+        let (head, turns) = self.at_one_moment(id)?;
+        Ok(Snapshot {
+            title: head.title,
+            turns: turns.into_iter().map(|(turn, _)| turn).collect(),
+            revision: head.revision,
+        })
+    }
+
+    fn export(&self, id: ConversationId) -> Result<PortableConversation, MemoryError> {
+        let (head, turns) = self.at_one_moment(id)?;
+        let turns = turns.into_iter().map(|(turn, kept)| PortableTurn {
+            turn,
+            kept: Some(seconds(kept)),
+        });
+        Ok(PortableConversation {
+            title: head.title,
+            updated: seconds(head.updated),
+            turns: turns.collect(),
+        })
+    }
+
+    fn import(&self, conversation: &PortableConversation) -> Result<ConversationId, MemoryError> {
+        let updated = milliseconds(conversation.updated);
+        self.write(|transaction| {
+            let id = insert_conversation(transaction, &conversation.title, updated)?;
+            for (number, PortableTurn { turn, kept }) in conversation.turns.iter().enumerate() {
+                let kept = kept.map_or(updated, milliseconds);
+                insert_turn(transaction, id, number, turn, kept)?;
+            }
+            Ok(id)
+        })
     }
 
     fn outline(&self, id: ConversationId) -> Result<Outline, MemoryError> {
@@ -356,7 +395,7 @@ impl Memory for Archive {
     fn branch(&self, id: ConversationId, turns: usize, title: &str) -> Result<ConversationId, MemoryError> {
         let branched = self.write(|transaction| {
             if_there(transaction, id, |transaction| {
-                let new = insert_conversation(transaction, title)?;
+                let new = insert_conversation(transaction, title, now())?;
                 transaction.execute(
                     "INSERT INTO turns (conversation, number, said, answered, pairs, rest, kept)
                      SELECT ?1, number, said, answered, pairs, rest, kept FROM turns

@@ -126,7 +126,15 @@ pub enum MemoryError {
     /// The thread that works for the store failed.
     #[error("the memory's work {0}")]
     Worker(String),
-    /// An export that cannot be read.
+    /// A page of Markdown that is no export of a memory.
+    #[error("line {line} of the page {reason}")]
+    Markdown {
+        /// Which line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An export in JSON that cannot be read.
     #[error("what is to be imported is no export of a memory")]
     Import(#[source] serde_json::Error),
     /// The store failed.

@@ -1,9 +1,11 @@
 //! A memory as a file that people and other programs read.
 
-use std::fmt::Write as _;
+mod date;
+mod markdown;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{KeptTurn, Memory, MemoryError};
 
@@ -23,10 +25,44 @@ pub struct Portable {
 pub struct PortableConversation {
     /// Its title.
     pub title: String,
-    /// When it was last added to, in seconds since 1970.
+    /// When it was last added to, in seconds since 1970, before the year 10000.
+    #[serde(deserialize_with = "updated")]
     pub updated: u64,
     /// Its turns, oldest first.
-    pub turns: Vec<KeptTurn>,
+    pub turns: Vec<PortableTurn>,
+}
+
+/// A turn, and when it was kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortableTurn {
+    /// The turn.
+    #[serde(flatten)]
+    pub turn: KeptTurn,
+    /// When it was kept, in seconds since 1970, before the year 10000; `None`: as the conversation.
+    #[serde(default, deserialize_with = "kept", skip_serializing_if = "Option::is_none")]
+    pub kept: Option<u64>,
+}
+
+impl From<KeptTurn> for PortableTurn {
+    fn from(turn: KeptTurn) -> Self {
+        Self { turn, kept: None }
+    }
+}
+
+fn updated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let seconds = u64::deserialize(deserializer)?;
+    if seconds <= date::LAST {
+        return Ok(seconds);
+    }
+    let expected = "seconds since 1970, before the year 10000";
+    Err(de::Error::invalid_value(
+        de::Unexpected::Unsigned(seconds),
+        &expected,
+    ))
+}
+
+fn kept<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    updated(deserializer).map(Some)
 }
 
 impl PortableConversation {
@@ -36,7 +72,7 @@ impl PortableConversation {
         Self {
             title: title.into(),
             updated: since.as_secs(),
-            turns,
+            turns: turns.into_iter().map(PortableTurn::from).collect(),
         }
     }
 }
@@ -61,17 +97,18 @@ impl Portable {
         let facts = memory.facts()?.into_iter().map(|fact| fact.text).collect();
         let mut conversations = Vec::new();
         for outline in memory.conversations()? {
-            let since = outline.updated.duration_since(UNIX_EPOCH).unwrap_or_default();
-            conversations.push(PortableConversation {
-                title: outline.title,
-                updated: since.as_secs(),
-                turns: memory.turns(outline.id)?,
-            });
+            match memory.export(outline.id) {
+                Ok(conversation) => conversations.push(conversation),
+                // Somebody has deleted it meanwhile.
+                Err(MemoryError::NoConversation { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(Self { facts, conversations })
     }
 
-    /// Adds all of it to `memory`: as new conversations, and facts that are not there yet.
+    /// Adds all of it to `memory`: as new conversations with the times that they have, and facts that are not there yet,
+    /// as of today.
     ///
     /// # Errors
     ///
@@ -81,7 +118,7 @@ impl Portable {
             memory.remember(fact)?;
         }
         for conversation in self.conversations.iter().rev() {
-            memory.begin_with(&conversation.title, &conversation.turns)?;
+            memory.import(conversation)?;
         }
         Ok(())
     }
@@ -102,32 +139,32 @@ impl Portable {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// As a page of Markdown, for people.
+    /// As a page of Markdown, which people read, and [`Portable::from_markdown`] too.
     #[must_use]
     pub fn to_markdown(&self) -> String {
-        let mut page = String::new();
-        // Writing to a string does not fail.
-        if !self.facts.is_empty() {
-            page.push_str("# Facts\n\n");
-            for fact in &self.facts {
-                let _ = writeln!(page, "- {}", fact.replace('\n', "\n  "));
-            }
+        markdown::write(self)
+    }
+
+    /// Reads a page of Markdown that [`Portable::to_markdown`] has made: everything is as it was, but for times, which are
+    /// kept to the second.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::Markdown`] says which line does not fit.
+    pub fn from_markdown(page: &str) -> Result<Self, MemoryError> {
+        markdown::read(page)
+    }
+
+    /// Reads an export of either kind: a page of Markdown begins with a heading.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Portable::from_json`] and [`Portable::from_markdown`].
+    pub fn read(text: &str) -> Result<Self, MemoryError> {
+        if text.starts_with('#') {
+            Self::from_markdown(text)
+        } else {
+            Self::from_json(text)
         }
-        for conversation in &self.conversations {
-            let title = match conversation.title.as_str() {
-                "" => "Conversation",
-                title => title,
-            };
-            let separator = if page.is_empty() { "" } else { "\n" };
-            let _ = writeln!(page, "{separator}# {title}");
-            for turn in &conversation.turns {
-                let _ = write!(
-                    page,
-                    "\n**User**\n\n{}\n\n**Answer**\n\n{}\n",
-                    turn.user, turn.answer
-                );
-            }
-        }
-        page
     }
 }

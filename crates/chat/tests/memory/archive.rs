@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use chat::memory::{Archive, ConversationId, KeptTurn, Memory, MemoryError, Origin, Portable, Query};
+use chat::memory::{
+    Archive, ConversationId, KeptTurn, Memory, MemoryError, Origin, Portable, PortableTurn, Query,
+};
 
 use crate::folder::{Folder, keep, turn};
 
@@ -383,7 +385,7 @@ fn ten_thousand_turns_are_searched_in_a_moment() {
         all.conversations.push(chat::memory::PortableConversation {
             title: n.to_string(),
             updated: 0,
-            turns: turns.collect(),
+            turns: turns.map(PortableTurn::from).collect(),
         });
     }
     for id in conversations {

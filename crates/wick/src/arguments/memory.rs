@@ -70,7 +70,7 @@ pub(crate) enum MemoryRequest {
     Search(SearchArguments),
     /// Write everything
     Export(ExportArguments),
-    /// Add an export in JSON to what is there
+    /// Add an export, in JSON or Markdown, to what is there
     Import {
         /// The export
         #[arg(value_name = "FILE")]
@@ -97,7 +97,7 @@ pub(crate) struct SearchArguments {
 /// `wick memory export`.
 #[derive(Debug, Args)]
 pub(crate) struct ExportArguments {
-    /// json can be imported, markdown is for people
+    /// json is for programs, markdown for people; import reads both
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     pub(crate) format: Format,
     /// File to write, all or nothing [default: standard output]

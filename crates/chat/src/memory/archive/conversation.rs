@@ -31,37 +31,45 @@ pub(super) fn touch(connection: &Connection, id: ConversationId) -> rusqlite::Re
     Ok(())
 }
 
-/// The title and the revision of a conversation, if there is one.
-pub(super) fn head(
-    connection: &Connection,
-    id: ConversationId,
-) -> rusqlite::Result<Option<(String, Revision)>> {
-    connection
-        .query_row(
-            "SELECT title, revision FROM conversations WHERE id = ?1",
-            [id.0],
-            |row| Ok((row.get(0)?, Revision(row.get(1)?))),
-        )
-        .optional()
+/// A conversation without its turns.
+pub(super) struct Head {
+    pub(super) title: String,
+    /// Milliseconds since 1970.
+    pub(super) updated: i64,
+    pub(super) revision: Revision,
 }
 
-/// The turns of a conversation, oldest first.
-pub(super) fn turns(connection: &Connection, id: ConversationId) -> rusqlite::Result<Vec<KeptTurn>> {
-    let mut statement = connection
-        .prepare_cached("SELECT said, answered, rest FROM turns WHERE conversation = ?1 ORDER BY number")?;
+pub(super) fn head(connection: &Connection, id: ConversationId) -> rusqlite::Result<Option<Head>> {
+    let select = "SELECT title, updated, revision FROM conversations WHERE id = ?1";
+    let head = connection.query_row(select, [id.0], |row| {
+        Ok(Head {
+            title: row.get(0)?,
+            updated: row.get(1)?,
+            revision: Revision(row.get(2)?),
+        })
+    });
+    head.optional()
+}
+
+/// The turns of a conversation, oldest first, each with when it was kept, in milliseconds since 1970.
+pub(super) fn turns(connection: &Connection, id: ConversationId) -> rusqlite::Result<Vec<(KeptTurn, i64)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT said, answered, rest, kept FROM turns WHERE conversation = ?1 ORDER BY number",
+    )?;
     let turns = statement.query_map([id.0], |row| {
         let rest: String = row.get(2)?;
         let rest: Rest = serde_json::from_str(&rest).map_err(|error| {
             rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
         })?;
-        Ok(KeptTurn {
+        let turn = KeptTurn {
             user: row.get(0)?,
             answer: row.get(1)?,
             reasoning: rest.reasoning,
             between: rest.between,
             tool_calls: rest.tool_calls,
             interrupted: rest.interrupted,
-        })
+        };
+        Ok((turn, row.get(3)?))
     })?;
     turns.collect()
 }
@@ -89,10 +97,14 @@ struct Rest {
     interrupted: bool,
 }
 
-pub(super) fn insert_conversation(connection: &Connection, title: &str) -> rusqlite::Result<ConversationId> {
+pub(super) fn insert_conversation(
+    connection: &Connection,
+    title: &str,
+    updated: i64,
+) -> rusqlite::Result<ConversationId> {
     connection.execute(
         "INSERT INTO conversations (title, updated) VALUES (?1, ?2)",
-        params![title, now()],
+        params![title, updated],
     )?;
     Ok(ConversationId(connection.last_insert_rowid()))
 }
@@ -110,6 +122,7 @@ pub(super) fn insert_turn(
     id: ConversationId,
     number: usize,
     turn: &KeptTurn,
+    kept: i64,
 ) -> rusqlite::Result<()> {
     let rest = Rest {
         reasoning: turn.reasoning.clone(),
@@ -123,7 +136,7 @@ pub(super) fn insert_turn(
     connection.execute(
         "INSERT INTO turns (conversation, number, said, answered, pairs, rest, kept)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![id.0, number as i64, turn.user, turn.answer, pairs, rest, now()],
+        params![id.0, number as i64, turn.user, turn.answer, pairs, rest, kept],
     )?;
     Ok(())
 }
