@@ -1,8 +1,8 @@
-//! What the description says beyond the types: how many there may be of something, the headers of answers, the page.
+//! What the description says beyond the types: how many there may be of something, names, headers of answers, the page.
 //!
 //! **Every figure is the one that requests are held to**: they come from [`crate::bounds`].
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::bounds::{BIAS, CHOICES, PROMPTS, STOPS, TEXTS, TITLE, TOP};
 
@@ -59,7 +59,8 @@ pub(super) fn write(api: &mut Value) {
         schemas.remove("OneOrMany_String");
     }
     for (path, methods) in api["paths"].as_object_mut().into_iter().flatten() {
-        for operation in methods.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        for (method, operation) in methods.as_object_mut().into_iter().flatten() {
+            operation["operationId"] = name(method, path).into();
             headers(path, &mut operation["responses"]);
         }
     }
@@ -67,13 +68,20 @@ pub(super) fn write(api: &mut Value) {
         "tags": ["server"],
         "summary": "The page",
         "description": "A page to chat with the model; its other files lie beside it.",
-        "operationId": "page",
+        "operationId": "get_page",
         "security": [{}],
         "responses": {
             "200": {"description": "It", "content": {"text/html": {"schema": {"type": "string"}}}},
             "304": {"description": "It is the one that the client has"},
         },
     }});
+}
+
+/// A name that no other operation has, such as `get_v1_models`.
+fn name(method: &str, path: &str) -> String {
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric());
+    let words = words.filter(|word| !word.is_empty());
+    std::iter::once(method).chain(words).collect::<Vec<_>>().join("_")
 }
 
 /// A text, and a list of so many.

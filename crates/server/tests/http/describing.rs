@@ -149,6 +149,18 @@ async fn bounds_that_are_described_are_those_that_hold() {
             );
         }
     }
+    let paths = api["paths"].as_object().expect("there are some");
+    let operations = paths
+        .values()
+        .filter_map(Value::as_object)
+        .flat_map(|of| of.values());
+    let mut names: Vec<_> = operations
+        .map(|operation| operation["operationId"].to_string())
+        .collect();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count, "each operation has a name of its own");
     let answers = &api["paths"][CHAT]["post"]["responses"];
     assert!(answers["200"]["headers"]["x-unused-fields"].is_object());
     assert!(answers["429"]["headers"]["retry-after"].is_object());
