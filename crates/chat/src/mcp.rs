@@ -9,6 +9,7 @@
 //!   given and the few that programs need to run.
 //! * **No name is changed silently**: a tool is called `server__tool`, and one that cannot be called so is an error.
 
+mod cause;
 mod content;
 mod process;
 mod tool;
@@ -79,6 +80,38 @@ impl Endpoint {
     }
 }
 
+/// A program with its arguments, or an address without what may be secret in it: a password, a query.
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Endpoint::Process {
+                program, arguments, ..
+            } => {
+                write!(f, "{program:?}")?;
+                arguments
+                    .iter()
+                    .try_for_each(|argument| write!(f, " {argument:?}"))
+            }
+            Endpoint::Http { url, .. } => f.write_str(&address(url)),
+        }
+    }
+}
+
+/// An address without name, password and query.
+fn address(url: &str) -> String {
+    match reqwest::Url::parse(url) {
+        Ok(mut url) => {
+            url.set_query(None);
+            url.set_fragment(None);
+            // Addresses that can have neither have neither.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.into()
+        }
+        Err(_) => format!("{url:?}"),
+    }
+}
+
 /// A text that is never shown.
 #[derive(Clone)]
 pub struct Secret(String);
@@ -128,51 +161,60 @@ pub enum McpError {
         name: String,
     },
     /// The program cannot be started.
-    #[error("cannot start {program:?} for the server of tools {server:?}")]
+    #[error("cannot start {tried} for the server of tools {server:?}: {cause}")]
     Start {
         /// The server.
         server: String,
-        /// Its program.
-        program: OsString,
-        /// Why.
-        #[source]
-        source: std::io::Error,
+        /// Its program with its arguments.
+        tried: String,
+        /// Why. The message says it, so that it is no source beside that.
+        cause: std::io::Error,
     },
     /// The address, or the client that is to reach it, cannot be used.
     #[error("cannot speak HTTP with the server of tools {server:?}: {reason}")]
     Http {
         /// The server.
         server: String,
-        /// Why.
+        /// Why, with the address.
         reason: String,
     },
-    /// The server does not answer as the protocol asks.
-    #[error("the server of tools {server:?} does not answer as it should{said}")]
+    /// The server does not answer as the protocol asks, or nobody does.
+    #[error(
+        "the server of tools {server:?} ({tried}) does not answer as it should: {}{said}",
+        cause::of_handshake(cause)
+    )]
     Handshake {
         /// The server.
         server: String,
+        /// Its program with its arguments, or its address.
+        tried: String,
         /// What its program wrote to standard error last, where it wrote anything.
         said: String,
-        /// Why.
-        #[source]
-        source: Box<ClientInitializeError>,
+        /// Why. The message says it, so that it is no source beside that.
+        cause: Box<ClientInitializeError>,
     },
     /// The server does not tell its tools.
-    #[error("the server of tools {server:?} does not tell its tools{said}")]
+    #[error(
+        "the server of tools {server:?} ({tried}) does not tell its tools: {}{said}",
+        cause::of_list(cause)
+    )]
     List {
         /// The server.
         server: String,
+        /// Its program with its arguments, or its address.
+        tried: String,
         /// What its program wrote to standard error last, where it wrote anything.
         said: String,
-        /// Why.
-        #[source]
-        source: Box<ServiceError>,
+        /// Why. The message says it, so that it is no source beside that.
+        cause: Box<ServiceError>,
     },
     /// The server took too long.
-    #[error("the server of tools {server:?} did not answer within {} ms{said}", limit.as_millis())]
+    #[error("the server of tools {server:?} ({tried}) did not answer within {} ms{said}", limit.as_millis())]
     Timeout {
         /// The server.
         server: String,
+        /// Its program with its arguments, or its address.
+        tried: String,
         /// What its program wrote to standard error last, where it wrote anything.
         said: String,
         /// The time that it had.
@@ -210,6 +252,7 @@ impl Server {
                 name: name.to_owned(),
             });
         }
+        let tried = endpoint.to_string();
         let runtime = Handle::try_current().map_err(|_| McpError::NoRuntime)?;
         let mut process = match &endpoint {
             Endpoint::Process { .. } => Some(Process::start(name, &endpoint)?),
@@ -225,16 +268,18 @@ impl Server {
             Ok(connected) => connected,
             Err(_) => Err(McpError::Timeout {
                 server: name.to_owned(),
+                tried: tried.clone(),
                 said: String::new(),
                 limit,
             }),
         };
         let told = || said.as_ref().map(Said::shown).unwrap_or_default();
         let (service, tools) = connected.map_err(|error| error.with_said(told()))?;
-        let tools = tools.map_err(|source| McpError::List {
+        let tools = tools.map_err(|cause| McpError::List {
             server: name.to_owned(),
+            tried,
             said: told(),
-            source: source.into(),
+            cause: cause.into(),
         })?;
         let connection = Arc::new(Connection {
             service,
@@ -302,6 +347,7 @@ async fn serve(
     endpoint: Endpoint,
     process: Option<&mut Process>,
 ) -> Result<RunningService<RoleClient, ()>, McpError> {
+    let tried = endpoint.to_string();
     let served = match (endpoint, process) {
         (Endpoint::Http { url, token }, _) => {
             let transport = http(&url, token).map_err(|reason| McpError::Http {
@@ -310,26 +356,28 @@ async fn serve(
             })?;
             ().serve(transport).await
         }
-        (Endpoint::Process { program, .. }, process) => {
+        (Endpoint::Process { .. }, process) => {
             let streams = process.and_then(Process::take_streams);
             let streams = streams.ok_or_else(|| McpError::Start {
                 server: name.to_owned(),
-                program,
-                source: std::io::ErrorKind::BrokenPipe.into(),
+                tried: tried.clone(),
+                cause: std::io::ErrorKind::BrokenPipe.into(),
             })?;
             ().serve(streams).await
         }
     };
-    served.map_err(|source| McpError::Handshake {
+    served.map_err(|cause| McpError::Handshake {
         server: name.to_owned(),
+        tried,
         said: String::new(),
-        source: source.into(),
+        cause: cause.into(),
     })
 }
 
 fn http(url: &str, token: Option<Secret>) -> Result<StreamableHttpClientTransport<reqwest::Client>, String> {
     let address = reqwest::Url::parse(url).map_err(|error| format!("{url:?} is no address: {error}"))?;
     if !matches!(address.scheme(), "http" | "https") {
+        let url = self::address(url);
         return Err(format!("{url:?} begins with neither http:// nor https://"));
     }
     // Whoever was first has chosen for the whole process, which is as good.
@@ -339,7 +387,9 @@ fn http(url: &str, token: Option<Secret>) -> Result<StreamableHttpClientTranspor
     if address.scheme() == "http" {
         client = client.tls_certs_only([]);
     }
-    let client = client.build().map_err(|error| error.to_string())?;
+    let client = client
+        .build()
+        .map_err(|error| format!("{}: {}", self::address(url), cause::chain(&error)))?;
     let mut config = StreamableHttpClientTransportConfig::with_uri(url);
     if let Some(Secret(token)) = token {
         config = config.auth_header(token);

@@ -237,14 +237,20 @@ fn a_server_that_does_not_answer_is_an_error_within_its_time() {
         let limit = Duration::from_millis(500);
         let error = Server::connect("shop", process("mute"), limit).await.unwrap_err();
         assert!(matches!(error, McpError::Timeout { .. }), "{error:?}");
+        // What was tried is named.
+        let program = format!("{:?}", std::env::current_exe().unwrap());
+        assert!(error.to_string().contains(&program), "{error}");
         let error = Server::connect("shop", process("broken"), LIMIT)
             .await
             .unwrap_err();
         assert!(matches!(error, McpError::Handshake { .. }), "{error:?}");
         assert!(error.to_string().contains("no licence"), "{error}");
+        assert!(error.to_string().contains(&program), "{error}");
         let missing = Endpoint::process("/nowhere/at/all", ["x"]);
         let error = Server::connect("shop", missing, LIMIT).await.unwrap_err();
-        assert!(error.to_string().contains("/nowhere/at/all"), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("\"/nowhere/at/all\" \"x\""), "{error}");
+        assert!(error.contains("No such file") || !cfg!(unix), "{error}");
         let error = Server::connect("two words", process("work"), LIMIT)
             .await
             .unwrap_err();
@@ -323,11 +329,17 @@ fn an_address_that_is_none_or_that_nobody_listens_at_is_an_error() {
             assert!(error.to_string().contains(said), "{error}");
         }
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let at = listener.local_addr().unwrap();
         drop(listener);
+        let url = format!("http://me:sesame@{at}/mcp?key=sesame");
         let error = Server::connect("web", Endpoint::http(url), LIMIT)
             .await
             .unwrap_err();
         assert!(matches!(error, McpError::Handshake { .. }), "{error:?}");
+        // What was tried and why it failed, and no secret.
+        let error = error.to_string();
+        assert!(error.contains(&format!("http://{at}/mcp")), "{error}");
+        assert!(error.to_lowercase().contains("refused") || !cfg!(unix), "{error}");
+        assert!(!error.contains("sesame"), "{error}");
     });
 }

@@ -79,10 +79,10 @@ impl Process {
         if let Some(folder) = folder {
             command.current_dir(folder);
         }
-        let mut child = command.spawn().map_err(|source| McpError::Start {
+        let mut child = command.spawn().map_err(|cause| McpError::Start {
             server: server.to_owned(),
-            program: program.clone(),
-            source,
+            tried: endpoint.to_string(),
+            cause,
         })?;
         let said = Said::default();
         if let Some(stderr) = child.stderr.take() {
