@@ -218,9 +218,14 @@ impl EngineError {
             | EngineError::EmbeddingsUnsupported { .. }
             | EngineError::ContextOverflow { .. } => true,
             EngineError::Backend { kind, source } => {
-                let late = source.downcast_ref::<GenerateError>();
-                let late = late.is_some_and(|error| matches!(error, GenerateError::DeadlineExceeded { .. }));
-                *kind == BackendErrorKind::Request && !late
+                // What another machine refuses, it has worked on.
+                *kind == BackendErrorKind::Request
+                    && source.downcast_ref::<GenerateError>().is_some_and(|error| {
+                        !matches!(
+                            error,
+                            GenerateError::DeadlineExceeded { .. } | GenerateError::ConstraintFailed { .. }
+                        )
+                    })
             }
             _ => false,
         }

@@ -21,11 +21,11 @@ pub struct Statistics {
     pub in_flight: u64,
     /// Requests that ended with `Complete`.
     pub completed: u64,
-    /// Requests that ended with an error after their work had begun.
+    /// Requests that ended with an error after their work had begun, and that were not found to be invalid by it.
     pub failed: u64,
     /// Requests whose stream was dropped before its end.
     pub cancelled: u64,
-    /// Requests refused before any work: invalid, no place in the queue, too long in it, circuit open, not ready.
+    /// Requests refused before any token: invalid, no place in the queue, too long in it, circuit open, not ready.
     pub rejected: u64,
     /// Choices of completed requests that the model ended, or a stop string.
     pub stopped: u64,
