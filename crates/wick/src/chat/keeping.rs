@@ -157,14 +157,21 @@ pub(super) fn save(chat: &mut Chat, title: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The kept conversation that a person means.
+///
+/// # Errors
+///
+/// None that fits, or several; what the store reports; memory that is off.
+pub(super) fn named(chat: &Chat, wanted: &str) -> anyhow::Result<ConversationId> {
+    find(&store(chat)?.conversations()?, wanted)
+}
+
 /// Goes on with a kept conversation.
 ///
 /// # Errors
 ///
-/// None that fits, or several; what the store reports.
-pub(super) fn load(chat: &mut Chat, wanted: &str) -> anyhow::Result<()> {
-    let all = store(chat)?.conversations()?;
-    let id = find(&all, wanted)?;
+/// What the store reports; memory that is off.
+pub(super) fn load(chat: &mut Chat, id: ConversationId) -> anyhow::Result<()> {
     let loaded = chat.role().clone().resume(id)?;
     *chat = loaded;
     let turns = chat.conversation().turns();

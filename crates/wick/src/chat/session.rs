@@ -301,8 +301,10 @@ impl<'a> Session<'a> {
             Command::Branch(title) => keeping::branch(&mut self.chat, title)?,
             Command::Save(title) => keeping::save(&mut self.chat, title)?,
             Command::Load(wanted) => {
+                // Known before anything is given up for it.
+                let id = keeping::named(&self.chat, wanted)?;
                 if self.may_drop()? {
-                    keeping::load(&mut self.chat, wanted)?;
+                    keeping::load(&mut self.chat, id)?;
                 }
             }
             Command::List => tell(&keeping::list(&self.chat)?),
