@@ -23,7 +23,8 @@ pub struct Mapping {
 }
 
 enum Bytes {
-    Mapped(Mmap),
+    /// The file too, for what is better read than mapped.
+    Mapped(Mmap, File),
     Held(Cow<'static, [u8]>),
 }
 
@@ -51,7 +52,7 @@ impl Mapping {
         let file = File::open(path).map_err(read)?;
         Ok(Self {
             path: path.to_owned(),
-            bytes: Bytes::Mapped(map(&file).map_err(read)?),
+            bytes: Bytes::Mapped(map(&file).map_err(read)?, file),
         })
     }
 
@@ -66,9 +67,33 @@ impl Mapping {
     /// All bytes of the file.
     pub fn bytes(&self) -> &[u8] {
         match &self.bytes {
-            Bytes::Mapped(map) => map,
+            Bytes::Mapped(map, _) => map,
             Bytes::Held(bytes) => bytes,
         }
+    }
+
+    /// A few bytes, in `buffer` where they had to be read: a page that is touched stays in memory with up to megabytes around
+    /// it, which the system maps at once.
+    pub(crate) fn few<'b>(
+        &'b self,
+        range: Range<usize>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], ModelError> {
+        #[cfg(unix)]
+        if let Bytes::Mapped(_, file) = &self.bytes {
+            use std::os::unix::fs::FileExt as _;
+            buffer.resize(range.len(), 0);
+            let read = file.read_exact_at(buffer, range.start as u64);
+            return match read {
+                Ok(()) => Ok(buffer),
+                Err(source) => Err(ModelError::Io {
+                    path: self.path.clone(),
+                    source,
+                }),
+            };
+        }
+        buffer.clear();
+        Ok(self.bytes().get(range).unwrap_or_default())
     }
 
     /// Gives pages of the file back to the system, which reads them again when they are asked for.
@@ -76,7 +101,7 @@ impl Mapping {
     /// Only an advice: where it is not taken, nothing changes.
     pub(crate) fn release(&self, range: Range<usize>) {
         #[cfg(unix)]
-        if let Bytes::Mapped(map) = &self.bytes {
+        if let Bytes::Mapped(map, _) = &self.bytes {
             // What shares its pages is read again.
             let start = range.start / PAGE * PAGE;
             let end = range.end.next_multiple_of(PAGE).min(map.len());
@@ -88,7 +113,7 @@ impl Mapping {
 
     /// Whether the bytes are those of a file, not of memory.
     pub(crate) fn is_mapped(&self) -> bool {
-        matches!(self.bytes, Bytes::Mapped(_))
+        matches!(self.bytes, Bytes::Mapped(..))
     }
 
     /// Path the mapping was opened with.

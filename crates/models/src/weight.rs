@@ -168,19 +168,44 @@ impl Weight {
     ///
     /// Rows start at block borders, which the reader of the file has checked.
     pub(crate) fn dequantize_rows(&self, rows: Range<usize>, out: &mut [f32]) -> Result<(), ModelError> {
-        let stored = self.map.bytes().get(self.bytes.clone()).unwrap_or_default();
-        let stride = stored.len() / self.rows().max(1);
-        let outside = || ModelError::TokenOutOfVocabulary {
-            token: rows.start as u32,
-            vocab: self.rows(),
-        };
-        let bytes = stored
-            .get(rows.start * stride..rows.end * stride)
-            .ok_or_else(outside)?;
+        let place = self.place_of(&rows)?;
+        let bytes = self.map.bytes().get(place).unwrap_or_default();
+        self.decode(bytes, rows.start, out)
+    }
+
+    /// One row, as [`Weight::dequantize_rows`], without the pages around it: a table of which a few rows are looked up would
+    /// come into memory whole.
+    ///
+    /// * `buffer`: for the row as it is stored.
+    pub(crate) fn look_up(
+        &self,
+        row: usize,
+        buffer: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<(), ModelError> {
+        let place = self.place_of(&(row..row + 1))?;
+        self.decode(self.map.few(place, buffer)?, row, out)
+    }
+
+    /// Where rows stand in the file.
+    fn place_of(&self, rows: &Range<usize>) -> Result<Range<usize>, ModelError> {
+        let (count, first) = (self.rows(), self.bytes.start);
+        if rows.end > count {
+            return Err(ModelError::TokenOutOfVocabulary {
+                token: rows.start as u32,
+                vocab: count,
+            });
+        }
+        let stride = self.bytes.len() / count.max(1);
+        Ok(first + rows.start * stride..first + rows.end * stride)
+    }
+
+    /// The weights of rows from number `first` on.
+    fn decode(&self, bytes: &[u8], first: usize, out: &mut [f32]) -> Result<(), ModelError> {
         match &self.encoding {
             Encoding::Blocks(block) => block.dequantize(bytes, out),
             Encoding::Tiles(tiles) => {
-                tiles.dequantize(bytes, rows.start, self.columns(), out);
+                tiles.dequantize(bytes, first, self.columns(), out);
                 Ok(())
             }
         }

@@ -114,9 +114,10 @@ impl Backend for CandleBackend {
         self.angles = None;
         let width = table.columns();
         let mut rows = vec![0.0; batch.rows() * width];
+        let mut stored = Vec::new();
         for (token, row) in batch.tokens().zip(rows.chunks_exact_mut(width)) {
             let token = token as usize;
-            table.dequantize_rows(token..token + 1, row)?;
+            table.look_up(token, &mut stored, row)?;
         }
         self.hidden = Tensor::from_vec(rows, (batch.rows(), width), &self.device)?;
         Ok(())

@@ -35,6 +35,8 @@ pub(crate) struct CpuBackend {
     rows: usize,
     /// Shape `(rows, width)`.
     hidden: Vec<f32>,
+    /// A row of the table of embeddings, as it is stored.
+    stored_row: Vec<u8>,
     /// The normed hidden state.
     normed: Vec<f32>,
     slots: [Vec<f32>; Slot::COUNT],
@@ -102,6 +104,7 @@ impl CpuBackend {
             kept: None,
             rows: 0,
             hidden: Vec::new(),
+            stored_row: Vec::new(),
             normed: Vec::new(),
             slots: Default::default(),
             gate: Vec::new(),
@@ -236,10 +239,7 @@ impl Build for CpuBackend {
 
     fn build_vector(&mut self, weight: Weight) -> Result<Vec<f32>, ModelError> {
         let vector = weight.dequantize()?;
-        if self.kept.is_some() {
-            // Nothing else of the file is read.
-            weight.release_around();
-        }
+        weight.release_around();
         Ok(vector)
     }
 
@@ -256,7 +256,7 @@ impl Backend for CpuBackend {
         resize(&mut self.hidden, self.rows * width);
         for (token, row) in batch.tokens().zip(self.hidden.chunks_exact_mut(width)) {
             let token = token as usize;
-            table.dequantize_rows(token..token + 1, row)?;
+            table.look_up(token, &mut self.stored_row, row)?;
         }
         let steps = batch.steps.iter().scan(0, |first, step| {
             let rows = step.tokens.len();
