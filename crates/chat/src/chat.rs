@@ -72,8 +72,8 @@ impl Chat {
         Answer::begin(self, text.into(), turns)
     }
 
-    /// Answers the last message anew: the one that got no turn, if there is one, in the place where it was sent; or that of the last turn, which the new
-    /// turn replaces once it is kept; until then, and if the answer fails, it stays.
+    /// Answers the last message anew: the one that got no turn, if there is one, in the place where it was sent; or that of
+    /// the last turn, which the new turn replaces once it is kept; until then, and if the answer fails, it stays.
     pub fn regenerate(&mut self) -> Answer<'_> {
         if let Some((number, text)) = self.unanswered.clone() {
             let turns = self.conversation.turns().len();
@@ -117,7 +117,7 @@ impl Chat {
         &self.conversation
     }
 
-    /// The first turn that the model is shown; those before it outgrew the budget.
+    /// The first turn that the model is shown, counted from 0; those before it outgrew the budget.
     pub fn shown_from(&self) -> usize {
         self.history.from
     }
@@ -187,9 +187,9 @@ impl Chat {
     pub fn branch(&self, turns: usize) -> Result<Chat, ChatError> {
         let all = self.conversation.turns();
         let Some(shown) = all.get(..turns) else {
-            let turn = turns;
+            // The last of those that were asked for; nobody asks for none in vain.
             return Err(ChatError::NoTurn {
-                turn,
+                turn: turns.saturating_sub(1),
                 turns: all.len(),
             });
         };

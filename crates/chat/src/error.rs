@@ -16,8 +16,8 @@ pub enum ChatError {
     #[error("the message is empty")]
     EmptyMessage,
 
-    /// There is no turn of this number.
-    #[error("there is no turn {turn}: the conversation has {turns}")]
+    /// There is no turn of this number. The message counts from 1.
+    #[error("there is no turn {}: the conversation has {turns}", turn.saturating_add(1))]
     NoTurn {
         /// The number, counted from 0.
         turn: usize,

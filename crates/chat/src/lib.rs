@@ -65,6 +65,9 @@
 //!
 //! `examples/assistant.rs` is a whole program.
 //!
+//! Turns are counted from 0 wherever a program gives or gets a number, as in [`Conversation::turns`], and from 1 in every
+//! message, as people count.
+//!
 //! # Invariants
 //!
 //! * **The conversation is what the model is shown**, after the system prompt, which is never stored as a

@@ -159,7 +159,7 @@ pub struct Query<'a> {
     pub turns: bool,
     /// The most that is returned.
     pub limit: usize,
-    /// A conversation whose turns from this number on are left out.
+    /// A conversation whose turns from this number on, counted from 0, are left out.
     pub shown: Option<(ConversationId, usize)>,
 }
 
@@ -264,7 +264,7 @@ pub trait Memory: fmt::Debug + Send + Sync {
         self.rewrite(id, number, number, std::slice::from_ref(turn))
     }
 
-    /// Forgets all turns of a conversation from number `turns` on.
+    /// Forgets all turns of a conversation but the first `turns`.
     ///
     /// # Errors
     ///

@@ -26,14 +26,15 @@ pub enum MemoryError {
         /// The one that it has.
         found: Revision,
     },
-    /// A turn does not follow the last one: the conversation was changed elsewhere.
+    /// A turn does not follow the last one: the conversation was changed elsewhere. The message counts from 1.
     #[error(
-        "turn {number} does not follow the {found} turns that conversation {id} has; it was changed elsewhere"
+        "turn {} does not follow the {found} turns that conversation {id} has; it was changed elsewhere",
+        number.saturating_add(1)
     )]
     TurnNumber {
         /// The conversation.
         id: ConversationId,
-        /// Number of the turn that was to be kept.
+        /// Number of the turn that was to be kept, counted from 0.
         number: usize,
         /// Turns that there are.
         found: usize,

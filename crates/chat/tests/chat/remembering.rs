@@ -237,6 +237,12 @@ fn a_turn_is_replaced_only_once_the_new_one_is_there() {
         Err(ChatError::NoTurn { turn: 0, turns: 0 })
     ));
     chat.undo().unwrap();
+    // People count from 1.
+    let error = chat.branch(3).unwrap_err();
+    assert!(
+        error.to_string().contains("no turn 3: the conversation has 0"),
+        "{error}"
+    );
     read(chat.send("1"));
     assert!(read(chat.regenerate()).pop().unwrap().is_err());
     assert_eq!(chat.conversation().turns()[0].answer, "one");

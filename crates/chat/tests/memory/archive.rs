@@ -51,6 +51,13 @@ fn a_turn_that_does_not_follow_is_refused_by_name() {
         ),
         "{error}"
     );
+    // People count from 1.
+    assert!(
+        error
+            .to_string()
+            .starts_with("turn 1 does not follow the 1 turns"),
+        "{error}"
+    );
     let nobody = ConversationId(99);
     for error in [
         archive.append(nobody, 0, &turn("c", "d")).unwrap_err(),

@@ -92,7 +92,7 @@ fn hostile() -> Portable {
             reasoning: text(10),
             between,
             tool_calls: vec![call(7), call(8)],
-            interrupted: n % 2 == 0,
+            interrupted: n.is_multiple_of(2),
         };
         let turns = vec![
             PortableTurn {

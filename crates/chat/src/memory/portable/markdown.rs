@@ -2,7 +2,7 @@
 //!
 //! The layout:
 //!
-//! ```markdown
+//! ~~~~markdown
 //! # Facts
 //!
 //! - The user has a fox.
@@ -28,7 +28,7 @@
 //! **Answer**
 //!
 //! Yes.
-//! ```
+//! ~~~~
 //!
 //! A label stands on a line of its own, an empty line before it and behind it. **Thought** is what the model thought,
 //! **Assistant** what it said before it called a tool, **Answer, interrupted** an answer that was stopped; calls behind an
