@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::body::Body;
+use crate::bounds::TITLE;
 use crate::chat_completions::{Message, messages};
 use crate::error::Failure;
 use crate::keys::Owner;
@@ -26,9 +27,6 @@ use crate::tools::Call;
 pub(crate) use stores::Stores;
 
 only_objects!(ConversationRequest, RewriteRequest, TurnRequest);
-
-/// Bytes that a title may have.
-const TITLE: usize = 1_000;
 
 /// A conversation as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]

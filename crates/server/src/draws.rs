@@ -4,16 +4,12 @@ use std::collections::BTreeMap;
 
 use engine::{CandleCompletionParams, Dry, Sampling, Xtc};
 
+use crate::bounds::{CHOICES, STOPS};
 use crate::error::{Failure, bounded};
 use crate::format::StructuredOutputs;
 use crate::model::Model;
 use crate::shape::OneOrMany;
 use crate::shape::only_objects;
-
-/// Stop strings that a request may have.
-const STOPS: usize = 64;
-/// Answers that a request may have.
-const CHOICES: i64 = 128;
 
 /// A request with the fields of [`Draws`] behind its own; all fields are known, and unknown ones refused.
 macro_rules! with_draws {
