@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::error::Error;
 
 use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use engine::{BackendErrorKind, EngineError, GenerateError};
 use providers::ProviderError;
@@ -54,6 +54,12 @@ impl Failure {
             message: message.into(),
             retry_after: None,
         }
+    }
+
+    /// A method that there is none of at an address.
+    pub(crate) fn of_method(method: &Method) -> Self {
+        let message = format!("the address is not asked with {method}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
     }
 
     /// A field that cannot be followed.

@@ -10,6 +10,8 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 
+use crate::error::Failure;
+
 include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 /// What the browser may load and run.
@@ -40,18 +42,18 @@ static TAGGED: LazyLock<Vec<File>> = LazyLock::new(|| {
         .collect()
 });
 
-/// The file that `request` asks for, if it asks for one.
-pub(crate) fn answer(request: &Request) -> Option<Response> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return None;
-    }
+/// What there is at the address of `request`, if it is that of a file.
+pub(crate) fn answer(request: &Request) -> Option<Result<Response, Failure>> {
     let path = match request.uri().path() {
         "/" => "index.html",
         path => path.strip_prefix('/')?,
     };
     let file = TAGGED.iter().find(|file| file.path == path)?;
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Some(Err(Failure::of_method(request.method())));
+    }
     let known = request.headers().get(IF_NONE_MATCH);
-    Some(file.response(known.and_then(|tags| tags.to_str().ok())))
+    Some(Ok(file.response(known.and_then(|tags| tags.to_str().ok()))))
 }
 
 impl File {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::header::ETAG;
+use axum::http::header::{ALLOW, ETAG};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
@@ -111,9 +111,7 @@ pub(crate) fn router(state: &State, address: SocketAddr) -> Result<Router, Serve
     let router = router
         .fallback(fallback)
         .method_not_allowed_fallback(async |request: Request| {
-            let message = format!("the address is not asked with {}", request.method());
-            let failure = Failure::new(StatusCode::METHOD_NOT_ALLOWED, message);
-            access::shaped(failure, request.uri().path())
+            access::shaped(Failure::of_method(request.method()), request.uri().path())
         })
         .layer(from_fn_with_state((state.clone(), address), access::check_host))
         .layer(map_response(harden));
@@ -127,13 +125,17 @@ pub(crate) fn router(state: &State, address: SocketAddr) -> Result<Router, Serve
 
 /// A file of the page, or nothing.
 async fn fallback(request: Request) -> Response {
-    match page::answer(&request) {
-        Some(response) => response,
-        None => {
-            let failure = Failure::new(StatusCode::NOT_FOUND, "there is nothing at this address");
-            access::shaped(failure, request.uri().path())
+    let failure = match page::answer(&request) {
+        Some(Ok(response)) => return response,
+        Some(Err(failure)) => {
+            let mut response = access::shaped(failure, request.uri().path());
+            let methods = HeaderValue::from_static("GET,HEAD");
+            response.headers_mut().insert(ALLOW, methods);
+            return response;
         }
-    }
+        None => Failure::new(StatusCode::NOT_FOUND, "there is nothing at this address"),
+    };
+    access::shaped(failure, request.uri().path())
 }
 
 /// No browser guesses what an answer is.

@@ -387,6 +387,8 @@ async fn addresses_and_ways_that_there_are_none_of_are_refused_in_json() {
         ("GET", CHAT, 405),
         ("DELETE", "/v1/models", 405),
         ("PATCH", "/health", 405),
+        ("POST", "/", 405),
+        ("TRACE", "/", 405),
     ] {
         let reply = ask(server.address, method, path, &[], "").await;
         assert_eq!(reply.status, status, "{method} {path}");
