@@ -188,8 +188,8 @@ impl LocalProvider {
             })
             .map_err(failed)
         };
-        // Weights that are packed already leave threads idle; before others are packed, a vocabulary that is of no use is
-        // known to be so.
+        // Weights that are packed already, as all but the first time, leave threads idle; before others are packed, a
+        // vocabulary that is of no use is known to be so.
         let (dialect, model) = match options.weights {
             HeldWeights::Kept => {
                 let (dialect, model) = beside(dialect, model);

@@ -102,7 +102,7 @@ export class Chat {
   /** Tells that a conversation could not be kept, and what can be done. */
   #offerToKeep(conversation) {
     if (conversation.isOutdated) {
-      this.notice.show("This conversation was changed elsewhere meanwhile.", [{ label: "Keep this one apart", does: () => conversation.saveApart() }]);
+      this.notice.show("This conversation was changed elsewhere, or deleted.", [{ label: "Keep this one apart", does: () => conversation.saveApart() }]);
     } else {
       this.notice.show(`The conversation could not be kept: ${conversation.unsaved}`, [{ label: "Keep it now", does: () => conversation.save() }]);
     }

@@ -22,13 +22,11 @@ export class Conversation extends EventTarget {
   turns = [];
   /** Why the last saving failed. */
   unsaved = null;
-  /** Whether it failed because the conversation was changed elsewhere. */
+  /** Whether it failed because the conversation was changed or deleted elsewhere. */
   isOutdated = false;
   #store;
   #stop = null;
   #saving = Promise.resolve();
-  /** Savings that have not ended. */
-  #pending = 0;
   /** The revision that the turns follow. */
   #revision = undefined;
 
@@ -157,31 +155,24 @@ export class Conversation extends EventTarget {
       try {
         if (this.turns.length === 0) await this.#forget();
         else {
-          // What the page itself is still saving is replaced.
-          const revision = this.#pending > 1 ? undefined : this.#revision;
-          const kept = await this.#store.save(this.id, this.title, this.turns.map(bare), { leaving, revision });
+          const kept = await this.#store.save(this.id, this.title, this.turns.map(bare), { leaving, revision: this.#revision });
           this.id = kept.id;
-          this.#revision = kept.revision;
+          // A page that was left and came back may hear of two savings in any order.
+          if (kept.revision !== undefined) this.#revision = Math.max(this.#revision ?? 0, kept.revision);
         }
         this.unsaved = null;
         this.isOutdated = false;
       } catch (error) {
+        // What the page was saving when it was left came first, and has the same turns but for the last words.
+        if (leaving && error.code === "changed") return;
         this.unsaved = error.message;
-        this.isOutdated = error.code === "changed";
-      } finally {
-        this.#pending -= 1;
+        this.isOutdated = error.code === "changed" || (this.id !== null && error.status === 404);
       }
       this.#say("kept");
     };
     // A page that is left has no later.
-    if (leaving) {
-      this.#pending += 1;
-      return keep();
-    }
-    this.#saving = this.#saving.then(() => {
-      this.#pending += 1;
-      return keep();
-    });
+    if (leaving) return keep();
+    this.#saving = this.#saving.then(keep);
     return this.#saving;
   }
 
@@ -193,8 +184,12 @@ export class Conversation extends EventTarget {
 
   /** Keeps the conversation as another one, beside what it has become elsewhere. */
   async saveApart() {
-    this.id = null;
-    this.#revision = undefined;
+    this.#saving = this.#saving.then(() => {
+      // What was being saved meanwhile may have gone well.
+      if (!this.isOutdated) return;
+      this.id = null;
+      this.#revision = undefined;
+    });
     await this.save();
   }
 

@@ -64,8 +64,7 @@ impl End {
 
 /// Reads an answer of `choices` choices to its end.
 pub(crate) async fn gather(mut chunks: Chunks, choices: u32) -> Result<Answer, Failure> {
-    let mut answer = Answer::default();
-    answer.choices.resize_with(choices as usize, Choice::default);
+    let mut answer = Answer::of(choices);
     while let Some(chunk) = chunks.next().await {
         if answer.take(chunk?) {
             return Ok(answer);
@@ -76,8 +75,15 @@ pub(crate) async fn gather(mut chunks: Chunks, choices: u32) -> Result<Answer, F
 }
 
 impl Answer {
+    /// One of `choices` choices, of which nothing has come.
+    pub(crate) fn of(choices: u32) -> Self {
+        let mut answer = Self::default();
+        answer.choices.resize_with(choices as usize, Choice::default);
+        answer
+    }
+
     /// Takes a piece in; whether it was the last.
-    fn take(&mut self, chunk: CandleCompletionChunk) -> bool {
+    pub(crate) fn take(&mut self, chunk: CandleCompletionChunk) -> bool {
         if let Some(end) = End::of(&chunk) {
             self.end = end;
             return true;

@@ -122,7 +122,7 @@ fn of_field(at: &Path, error: &serde_json::Error, bytes: &[u8]) -> Failure {
         .strip_prefix("invalid type: ")
         .and_then(|fault| fault.rsplit_once(", expected "))
         .map(|(_, expected)| named(expected));
-    let told = expected.zip(found(at, bytes));
+    let told = expected.and_then(|expected| Some((expected, found(at, bytes)?)));
     let said = |subject: &str| match &told {
         Some((expected, found)) => format!("{subject} is {found}, expected {expected}"),
         None => format!("{subject}: {fault}"),

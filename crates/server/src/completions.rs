@@ -5,8 +5,6 @@ mod response;
 mod several;
 mod stream;
 
-use std::sync::Arc;
-
 use crate::body::Body;
 use crate::error::Failure;
 use crate::model::begun;
@@ -41,20 +39,14 @@ pub(crate) async fn create(
     let asked = request.asked(&model)?;
     let choices = asked.params.choices.unwrap_or(1);
     let head = Head::new(&state, &model);
-    let several = Several {
-        model: Arc::clone(&model),
-        prompts: asked.prompts.clone(),
-        params: asked.params,
-        choices,
-        constrained_by: asked.constrained_by,
-    };
+    let several = Several::new(&model, &asked.prompts, asked.params, asked.constrained_by).await?;
     let response = if asked.stream {
-        let chunks = begun(several.merged(), Some(state.settings().head_time)).await?;
+        let chunks = begun(several.merged(choices), Some(state.settings().head_time)).await?;
         let echoed = if asked.echo { asked.prompts } else { Vec::new() };
         let writer = Writer::new(head, choices, echoed, asked.spelling, asked.include_usage);
         sse::response(&state, chunks, writer)
     } else {
-        let answers = several.gathered().await?;
+        let answers = several.gathered(choices).await?;
         let echoed = asked.echo.then_some(asked.prompts);
         let answer = CompletionAnswer::new(head, answers, echoed, asked.spelling.as_ref(), &model)?;
         axum::Json(answer).into_response()

@@ -264,19 +264,7 @@ pub(crate) async fn put(
     let id = path_id(id)?;
     let known = request.revision.map(Revision);
     let (title, turns) = request.read()?;
-    let kept = with_archive(&state, owner, move |archive| {
-        let before = archive.snapshot(id)?;
-        let known = known.unwrap_or(before.revision);
-        let same = before
-            .turns
-            .iter()
-            .zip(&turns)
-            .take_while(|(before, turn)| before == turn)
-            .count();
-        archive.replace(id, same, known, turns.get(same..).unwrap_or_default())?;
-        archive.rename(id, &title)?;
-        read(archive, id)
-    });
+    let kept = with_archive(&state, owner, move |archive| rewrite(archive, id, known, title, turns));
     Ok(Json(kept.await?))
 }
 
@@ -299,6 +287,44 @@ pub(crate) async fn delete(
     } else {
         Err(MemoryError::NoConversation { id }.into())
     }
+}
+
+/// Keeps a conversation as it is here.
+///
+/// * `known`: the revision that this follows; absent: whatever is there is replaced.
+fn rewrite(
+    archive: &Archive,
+    id: ConversationId,
+    known: Option<Revision>,
+    title: String,
+    turns: Vec<KeptTurn>,
+) -> Result<ConversationBody, Failure> {
+    let revision = loop {
+        let before = archive.snapshot(id)?;
+        let found = before.revision;
+        if before.turns == turns {
+            // Nothing is undone by what is there already.
+            break found;
+        }
+        if let Some(known) = known.filter(|known| *known != found) {
+            return Err(MemoryError::Changed { id, known, found }.into());
+        }
+        let pairs = before.turns.iter().zip(&turns);
+        let same = pairs.take_while(|(before, turn)| before == turn).count();
+        match archive.replace(id, same, found, turns.get(same..).unwrap_or_default()) {
+            // Who was faster is replaced as well.
+            Err(MemoryError::Changed { .. }) if known.is_none() => {}
+            written => break written?,
+        }
+    };
+    archive.rename(id, &title)?;
+    Ok(ConversationBody {
+        id: id.0,
+        updated: seconds(&archive.outline(id)?),
+        title,
+        revision: revision.0,
+        turns: turns.into_iter().map(TurnBody::from).collect(),
+    })
 }
 
 fn path_id(id: Result<Path<i64>, PathRejection>) -> Result<ConversationId, Failure> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use engine::{CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams, CandlePrompt, Engine};
+use engine::{AsyncStream, CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams, CandlePrompt, Engine, EngineError};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _, future};
 use models::Tokenizer;
@@ -121,6 +121,41 @@ impl Model {
         patience: Option<Duration>,
     ) -> Result<Chunks, Failure> {
         begun(self.pieces(prompt, params), patience).await
+    }
+
+    /// The pieces of completions, each of which begins when its first is asked for. All of them are known to the engine from
+    /// here on, so that an end of the server waits for them.
+    ///
+    /// # Errors
+    ///
+    /// A prompt that is too long for the context, before any of several begins.
+    pub(crate) async fn answers(
+        self: &Arc<Self>,
+        prompts: Vec<CandlePrompt>,
+        params: CandleCompletionParams,
+    ) -> Result<Vec<Chunks>, Failure> {
+        let model = Arc::clone(self);
+        let asked = tokio::task::spawn_blocking(move || {
+            let provider = &model.provider;
+            if prompts.len() > 1 {
+                let context = provider.context_length();
+                // Where tokens cannot be counted here, whoever answers says so.
+                let mut lengths = prompts.iter().filter_map(|prompt| provider.count_tokens(prompt).ok());
+                if let Some(prompt_tokens) = lengths.find(|tokens| *tokens >= context) {
+                    return Err(EngineError::ContextOverflow {
+                        prompt_tokens,
+                        context,
+                    });
+                }
+            }
+            let answers = prompts.into_iter().map(|prompt| provider.prompt(prompt, &params));
+            Ok(answers.collect::<Vec<_>>())
+        });
+        let answers = asked.await.map_err(|_| Failure::internal())??;
+        let pieces = |chunks: AsyncStream<Result<CandleCompletionChunk, EngineError>>| {
+            chunks.map(|item| item.map_err(Failure::from)).boxed()
+        };
+        Ok(answers.into_iter().map(pieces).collect())
     }
 
     /// The pieces of a completion, which begins when they are first asked for. Rendering and encoding happen on a thread that

@@ -1,142 +1,173 @@
 //! The answers to several prompts as one, their choices counted on.
 //!
-//! **Each answer that runs is read all the while**: one that waits for a place can wait for another of the same request.
+//! **Each answer that runs is read all the while**, so that none waits for a place that another of the same request holds.
+//! The first prompt asks for all of them whether there is room: once it runs, the others wait for theirs.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{CandleCompletionChunk, CandleCompletionParams, CandlePrompt, Usage};
-use futures::stream::{self, FuturesUnordered};
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, future};
+use futures::stream::{self, BoxStream, SelectAll};
+use futures::{StreamExt as _, future};
 
-use crate::answer::{Answer, End, gather};
+use crate::answer::{Answer, End};
 use crate::error::{CONSTRAINT, Failure};
 use crate::model::{Chunks, Model};
 
-/// Prompts of one request that run or wait at once; the others begin as these end.
+/// Prompts of one request that run at once; the others begin as these end.
 const AT_ONCE: usize = 8;
-/// Pause of a prompt that found the queue full, before it asks again.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Pause of a prompt that found the queue full while none of its request ran.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Prompts that have one answer together.
-#[derive(Debug)]
 pub(crate) struct Several {
-    pub(crate) model: Arc<Model>,
-    pub(crate) prompts: Vec<String>,
-    pub(crate) params: CandleCompletionParams,
-    /// Choices of each prompt.
-    pub(crate) choices: u32,
-    /// The field that says what an answer has to be.
-    pub(crate) constrained_by: &'static str,
+    model: Arc<Model>,
+    prompts: Vec<String>,
+    params: CandleCompletionParams,
+    /// Answers that have not begun, with the numbers of their prompts.
+    waiting: VecDeque<(usize, Chunks)>,
+    running: SelectAll<BoxStream<'static, (usize, Piece)>>,
+    /// How many of those have not ended.
+    unended: usize,
+    /// Whether any was let in.
+    is_let_in: bool,
+    /// Whether the queue was full when one was to begin, and none has ended since.
+    is_full: bool,
+    failed: bool,
 }
 
+type Piece = Result<CandleCompletionChunk, Failure>;
+
 impl Several {
-    /// The answers, in the order of their prompts.
+    /// * `constrained_by`: the field that says what an answer has to be.
+    ///
+    /// # Errors
+    ///
+    /// A prompt that is too long for the context.
+    pub(crate) async fn new(
+        model: &Arc<Model>,
+        prompts: &[String],
+        params: CandleCompletionParams,
+        constrained_by: &'static str,
+    ) -> Result<Self, Failure> {
+        let raw = prompts.iter().map(CandlePrompt::raw).collect();
+        let answers = model.answers(raw, params.clone()).await;
+        let answers = answers.map_err(|failure| named(failure, constrained_by))?;
+        let named = move |item: Piece| item.map_err(|failure| named(failure, constrained_by));
+        let answers = answers.into_iter().map(|chunks| chunks.map(named).boxed());
+        Ok(Self {
+            model: Arc::clone(model),
+            prompts: prompts.to_vec(),
+            params,
+            waiting: answers.enumerate().collect(),
+            running: SelectAll::new(),
+            unended: 0,
+            is_let_in: false,
+            is_full: false,
+            failed: false,
+        })
+    }
+
+    /// The answers of `choices` choices each, in the order of their prompts.
     ///
     /// # Errors
     ///
     /// The first failure, which cancels the others.
-    pub(crate) async fn gathered(self) -> Result<Vec<Answer>, Failure> {
-        let choices = self.choices;
-        let (mut waiting, mut running) = (self.answers(), FuturesUnordered::new());
-        let mut answers = Vec::new();
-        loop {
-            while running.len() < AT_ONCE
-                && let Some((number, chunks)) = waiting.next()
-            {
-                running.push(numbered(number, chunks, choices));
-            }
-            match running.try_next().await? {
-                Some(answer) => answers.push(answer),
-                None => break,
+    pub(crate) async fn gathered(mut self, choices: u32) -> Result<Vec<Answer>, Failure> {
+        let answers = self.prompts.iter().map(|_| Answer::of(choices));
+        let mut answers: Vec<Answer> = answers.collect();
+        while let Some((number, piece)) = self.next().await {
+            if let Some(answer) = answers.get_mut(number) {
+                answer.take(piece?);
             }
         }
-        answers.sort_unstable_by_key(|(number, _)| *number);
-        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+        Ok(answers)
     }
 
     /// The pieces of all answers as they come, until all have ended or one has failed; at last what they came to.
-    pub(crate) fn merged(self) -> Chunks {
+    pub(crate) fn merged(self, choices: u32) -> Chunks {
         let mut left = self.prompts.len();
-        let choices = self.choices;
         let mut sum = End::default();
-        let mut failed = false;
-        stream::iter(self.answers())
-            .map(move |(number, chunks)| {
-                let first = number.saturating_mul(choices);
-                chunks.map(move |item| item.map(|chunk| moved(chunk, first)))
-            })
-            .flatten_unordered(AT_ONCE)
-            .take_while(move |item| {
-                let goes_on = !failed;
-                failed |= item.is_err();
-                future::ready(goes_on)
-            })
-            .filter_map(move |item| {
-                let item = match item.as_ref().ok().and_then(End::of) {
-                    None => Some(item),
+        let pieces = stream::unfold(self, async |mut several| {
+            several.next().await.map(|piece| (piece, several))
+        });
+        pieces
+            .filter_map(move |(number, piece)| {
+                let piece = match piece.as_ref().ok().and_then(End::of) {
+                    None => {
+                        let first = u32::try_from(number).unwrap_or(u32::MAX).saturating_mul(choices);
+                        Some(piece.map(|chunk| moved(chunk, first)))
+                    }
                     Some(end) => {
                         left = left.saturating_sub(1);
                         sum = add(&sum, &end);
                         (left == 0).then(|| Ok(complete(&sum)))
                     }
                 };
-                future::ready(item)
+                future::ready(piece)
             })
             .boxed()
     }
 
-    /// The pieces of each answer with the number of its prompt; an answer begins when it is first read.
-    fn answers(self) -> impl Iterator<Item = (u32, Chunks)> + Send + 'static {
-        let Self {
-            model,
-            prompts,
-            params,
-            constrained_by,
-            ..
-        } = self;
-        let is_one = prompts.len() == 1;
-        let numbered = (0..).zip(prompts);
-        numbered.map(move |(number, prompt)| {
-            let pieces = {
-                let (model, params) = (Arc::clone(&model), params.clone());
-                move || model.pieces(CandlePrompt::raw(prompt.clone()), params.clone())
+    /// The next piece of any answer, with the number of its prompt; nothing after a failure.
+    async fn next(&mut self) -> Option<(usize, Piece)> {
+        while !self.failed {
+            self.begin();
+            let Some((number, piece)) = self.running.next().await else {
+                if self.unended > 0 {
+                    // A provider's stream ends with its figures or an error.
+                    self.failed = true;
+                    return Some((0, Err(Failure::internal())));
+                }
+                if self.waiting.is_empty() {
+                    return None;
+                }
+                tokio::time::sleep(PAUSE).await;
+                self.is_full = false;
+                continue;
             };
-            // The first asks for all of them whether there is room; who was let in waits.
-            let pieces = if number == 0 { pieces() } else { persistent(pieces) };
-            // What a chat has messages for, a completion has its prompt for.
-            let own = if is_one {
-                "prompt".to_owned()
-            } else {
-                format!("prompt[{number}]")
+            match &piece {
+                Err(failure) if failure.is_queue_full() && self.is_let_in => {
+                    self.unended -= 1;
+                    self.is_full = true;
+                    let prompt = self.prompts.get(number).map(String::as_str).unwrap_or_default();
+                    let again = self.model.pieces(CandlePrompt::raw(prompt), self.params.clone());
+                    self.waiting.push_front((number, again));
+                    continue;
+                }
+                Err(_) => self.failed = true,
+                Ok(chunk) => {
+                    self.is_let_in = true;
+                    if End::of(chunk).is_some() {
+                        self.unended -= 1;
+                        // Whoever has waited longest comes in, and leaves a place in the queue.
+                        self.is_full = false;
+                    }
+                }
+            }
+            return Some((number, piece));
+        }
+        None
+    }
+
+    /// Begins what may begin.
+    fn begin(&mut self) {
+        while self.unended < AT_ONCE && !self.is_full && (self.is_let_in || self.unended == 0) {
+            let Some((number, chunks)) = self.waiting.pop_front() else {
+                return;
             };
-            let named = move |failure: Failure| {
-                failure
-                    .renamed("messages", &own)
-                    .renamed(CONSTRAINT, constrained_by)
-            };
-            (number, pieces.map_err(named).boxed())
-        })
+            self.unended += 1;
+            self.running.push(chunks.map(move |piece| (number, piece)).boxed());
+        }
     }
 }
 
-/// An answer with the number of its prompt.
-async fn numbered(number: u32, chunks: Chunks, choices: u32) -> Result<(u32, Answer), Failure> {
-    Ok((number, gather(chunks, choices).await?))
-}
-
-/// The pieces of what `begin` begins, which is begun again as long as the queue is full.
-fn persistent(begin: impl Fn() -> Chunks + Send + 'static) -> Chunks {
-    let begun = async move {
-        loop {
-            let mut chunks = begin();
-            match chunks.next().await {
-                Some(Err(failure)) if failure.is_queue_full() => tokio::time::sleep(PAUSE).await,
-                first => return stream::iter(first).chain(chunks),
-            }
-        }
-    };
-    begun.flatten_stream().boxed()
+/// What a chat has messages for, a completion has its prompt for.
+fn named(failure: Failure, constrained_by: &str) -> Failure {
+    failure
+        .renamed("messages", "prompt")
+        .renamed(CONSTRAINT, constrained_by)
 }
 
 /// A piece of the choice that is `first` places further on.
