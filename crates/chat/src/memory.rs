@@ -147,9 +147,12 @@ pub struct Recalled {
 /// What is to be recalled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Query<'a> {
-    /// Whose words are looked for: what shares any of them is found, but for words that every text has, such as "the". Of
-    /// Chinese, Japanese and Korean, any two characters that stand together are a word.
+    /// Whose words are looked for: what shares any of them is found. Of Chinese, Japanese and Korean, any two characters that
+    /// stand together are a word.
     pub text: &'a str,
+    /// Whether words that every text has, such as "the", are looked for too: by somebody who has typed them, and not for the
+    /// sake of what was said in a chat.
+    pub common_words: bool,
     /// Name of an embedding model, and the vector that it makes of the text, for what is near it in meaning. Only vectors
     /// of the same model and length are compared.
     pub meaning: Option<(&'a str, &'a [f32])>,
@@ -164,10 +167,11 @@ pub struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Facts, and turns of every conversation, that share words with `text`.
+    /// Facts, and turns of every conversation, that share words with `text` which not every text has.
     pub fn words(text: &'a str, limit: usize) -> Self {
         Self {
             text,
+            common_words: false,
             meaning: None,
             facts: true,
             turns: true,

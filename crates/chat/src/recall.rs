@@ -192,6 +192,7 @@ pub(crate) async fn recall(policy: MemoryPolicy, wanted: Wanted) -> Found {
         let meaning = model.as_deref().zip(vector.as_deref());
         let query = Query {
             text: &wanted.text,
+            common_words: false,
             meaning,
             facts,
             turns,

@@ -31,6 +31,14 @@ pub(crate) fn memory(arguments: &MemoryArguments) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// A search for what somebody has typed, whatever words those are.
+pub(crate) fn looking_for(text: &str, limit: usize) -> Query<'_> {
+    Query {
+        common_words: true,
+        ..Query::words(text, limit)
+    }
+}
+
 /// The memory as it is; none where nothing was ever kept in the usual place.
 ///
 /// # Errors
@@ -95,7 +103,7 @@ fn find(file: &MemoryFile, search: &SearchArguments) -> anyhow::Result<ExitCode>
         return Ok(ExitCode::SUCCESS);
     };
     let mut page = String::new();
-    for found in archive.recall(&Query::words(&search.text, search.limit.into()))? {
+    for found in archive.recall(&looking_for(&search.text, search.limit.into()))? {
         let kept = age::seconds(found.kept);
         let (line, place) = match found.origin {
             Origin::Fact(id) => (

@@ -142,9 +142,9 @@ impl Archive {
                 transaction.commit()?;
                 Ok(value)
             })
-            .and_then(|value| {
-                self.empty_log(&connection)?;
-                Ok(value)
+            .inspect(|_| {
+                // What is written is written: a log that cannot be emptied is tried again.
+                let _ = self.empty_log(&connection);
             });
         result.map_err(|error| At(&self.path).failed(error))
     }

@@ -155,13 +155,16 @@ impl Portable {
         markdown::read(page)
     }
 
-    /// Reads an export of either kind: a page of Markdown begins with a heading.
+    /// Reads an export of either kind: a page of Markdown begins with a heading, and is empty where there was nothing.
     ///
     /// # Errors
     ///
     /// Those of [`Portable::from_json`] and [`Portable::from_markdown`].
     pub fn read(text: &str) -> Result<Self, MemoryError> {
-        if text.starts_with('#') {
+        if text.trim().is_empty() {
+            // A page of nothing.
+            Ok(Self::default())
+        } else if text.starts_with('#') {
             Self::from_markdown(text)
         } else {
             Self::from_json(text)

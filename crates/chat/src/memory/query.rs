@@ -1,6 +1,6 @@
 //! The words of a text as a query of the full-text index.
 //!
-//! Words that every text has are no reason to recall one: they are left out. Scripts without spaces are looked for by
+//! Words that every text has are no reason to recall one: they are left out, unless somebody looks for them. Scripts without spaces are looked for by
 //! their [pairs](super::pairs).
 
 use super::pairs::{of_run, runs};
@@ -38,16 +38,18 @@ const STOP_WORDS: &[&str] = &[
     "하는", "합니", "입니",
 ];
 
-/// A query that finds what has any of the words that tell something, or `None` of a text without such.
+/// A query that finds what has any of the words, or `None` of a text without any.
+///
+/// * `common`: whether words that tell nothing are among them.
 ///
 /// Each word is quoted, so that nothing in a text is an operator of the index.
-pub(super) fn any_word(text: &str) -> Option<String> {
+pub(super) fn any_word(text: &str, common: bool) -> Option<String> {
     let mut terms: Vec<String> = Vec::new();
     let words = text.split(|c: char| !c.is_alphanumeric());
     for (unspaced, run) in words.flat_map(runs) {
         let single = run.chars().nth(1).is_none();
         let mut add = |word: &str, term: String| {
-            if terms.len() < MOST && !STOP_WORDS.contains(&word) && !terms.contains(&term) {
+            if terms.len() < MOST && (common || !STOP_WORDS.contains(&word)) && !terms.contains(&term) {
                 terms.push(term);
             }
         };
@@ -75,27 +77,28 @@ mod tests {
     #[test]
     fn words_are_quoted_and_stand_once() {
         assert_eq!(
-            any_word("Oslo, near oslo?"),
+            any_word("Oslo, near oslo?", false),
             Some("\"oslo\" OR \"near\"".to_owned())
         );
         assert_eq!(
-            any_word("x\" AND z*"),
+            any_word("x\" AND z*", false),
             Some("\"x\" OR \"z\"".to_owned()),
             "no operator"
         );
-        assert_eq!(any_word(" ?! "), None);
+        assert_eq!(any_word(" ?! ", false), None);
     }
 
     #[test]
     fn words_that_every_text_has_are_left_out() {
-        assert_eq!(any_word("What's the capital?"), Some("\"capital\"".to_owned()));
-        assert_eq!(any_word("Who is it, and what isn't?"), None);
+        assert_eq!(any_word("What's the capital?", false), Some("\"capital\"".to_owned()));
+        assert_eq!(any_word("Who is it, and what isn't?", false), None);
+        assert_eq!(any_word("the who", true), Some("\"the\" OR \"who\"".to_owned()));
     }
 
     #[test]
     fn what_sets_no_spaces_is_looked_for_by_pairs() {
         assert_eq!(
-            any_word("東京都です 猫 Tom"),
+            any_word("東京都です 猫 Tom", false),
             Some("{pairs} : \"東京\" OR {pairs} : \"京都\" OR {pairs} : \"都で\" OR {pairs} : \"猫\" * OR \"tom\"".to_owned())
         );
     }
@@ -103,6 +106,6 @@ mod tests {
     #[test]
     fn a_long_text_is_cut() {
         let text: String = (0..1000).map(|i| format!("w{i} ")).collect();
-        assert_eq!(any_word(&text).unwrap().matches(" OR ").count(), MOST - 1);
+        assert_eq!(any_word(&text, false).unwrap().matches(" OR ").count(), MOST - 1);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
-use chat::memory::{Archive, ConversationId, FactId, Memory, MemoryError, Origin, Outline, Portable, Query};
+use chat::memory::{Archive, ConversationId, FactId, Memory, MemoryError, Origin, Outline, Portable};
 use chat::{Chat, ChatError, MemoryPolicy};
 
 use super::command::Recollection;
@@ -95,7 +95,7 @@ pub(super) fn obey(session: &mut Session<'_>, asked: Recollection<'_>) -> anyhow
             say(&state(&session.chat));
         }
         Recollection::Search(text) => {
-            let found = store(&session.chat)?.recall(&Query::words(text, FOUND))?;
+            let found = store(&session.chat)?.recall(&crate::memory::looking_for(text, FOUND))?;
             let mut lines = String::new();
             for item in &found {
                 let origin = match item.origin {

@@ -169,6 +169,9 @@ impl At<'_> {
             if found < known {
                 upgrade(connection)?;
             }
+            if writable {
+                close_gaps(connection)?;
+            }
             connection.query_row("SELECT name FROM store", [], |row| row.get(0))
         };
         prepared().map_err(|error| self.failed(error))
@@ -200,10 +203,20 @@ fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         format::migrate(&transaction, found)?;
     }
-    transaction.commit()?;
-    // What was deleted before may lie in gaps of pages and in the log.
-    if (1..KNOWN).contains(&found) {
-        connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")?;
+    transaction.commit()
+}
+
+/// Rids a file of what was deleted before deletions overwrote it. Where that cannot be done, for want of room or because
+/// somebody else has the file open, the next who opens it tries again.
+fn close_gaps(connection: &Connection) -> rusqlite::Result<()> {
+    let has_gaps: bool = connection.query_row("SELECT has_gaps FROM store", [], |row| row.get(0))?;
+    if has_gaps && connection.execute_batch("VACUUM").is_ok() {
+        let in_use: rusqlite::Result<bool> =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        if let Ok(false) = in_use {
+            // What is not noted is done once more.
+            let _ = connection.execute("UPDATE store SET has_gaps = 0", []);
+        }
     }
     Ok(())
 }

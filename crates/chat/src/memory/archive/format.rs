@@ -77,8 +77,13 @@ const MIGRATIONS: [&str; 4] = [
     ALTER TABLE turns ADD COLUMN pairs TEXT NOT NULL DEFAULT '';
     ALTER TABLE facts ADD COLUMN pairs TEXT NOT NULL DEFAULT '';
     -- What tells this file from every other.
-    CREATE TABLE store (name TEXT NOT NULL);
-    INSERT INTO store (name) VALUES (lower(hex(randomblob(16))));
+    CREATE TABLE store (
+        name TEXT NOT NULL,
+        -- Whether gaps of pages may hold what was deleted before deletions overwrote it.
+        has_gaps INTEGER NOT NULL
+    );
+    INSERT INTO store (name, has_gaps)
+    VALUES (lower(hex(randomblob(16))), EXISTS (SELECT 1 FROM sqlite_sequence));
     DROP TRIGGER turns_added;
     DROP TRIGGER turns_deleted;
     DROP TRIGGER facts_added;

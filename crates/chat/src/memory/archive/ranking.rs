@@ -40,7 +40,7 @@ fn candidates(query: &Query<'_>) -> usize {
 
 fn by_words(connection: &Connection, query: &Query<'_>, now: i64) -> rusqlite::Result<Vec<Recalled>> {
     let mut found = Vec::new();
-    let Some(words) = any_word(query.text) else {
+    let Some(words) = any_word(query.text, query.common_words) else {
         return Ok(found);
     };
     let limit = i64::try_from(candidates(query)).unwrap_or(i64::MAX);
