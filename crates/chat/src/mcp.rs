@@ -78,9 +78,26 @@ impl Endpoint {
             token: None,
         }
     }
+
+    /// Checks what can be known of it before anything is started or asked.
+    ///
+    /// * `server`: the name that the error is to have.
+    ///
+    /// # Errors
+    ///
+    /// [`McpError::Http`] of an address that is none, that is no HTTP, or that has a user or a password in it.
+    pub fn check(&self, server: &str) -> Result<(), McpError> {
+        match self {
+            Endpoint::Process { .. } => Ok(()),
+            Endpoint::Http { url, .. } => asked(url).map(drop).map_err(|reason| McpError::Http {
+                server: server.to_owned(),
+                reason,
+            }),
+        }
+    }
 }
 
-/// A program with its arguments, or an address without what may be secret in it: a password, a query.
+/// A program and how many arguments it has, or an address; neither with what may be secret: arguments, a password, a query.
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -88,9 +105,11 @@ impl std::fmt::Display for Endpoint {
                 program, arguments, ..
             } => {
                 write!(f, "{program:?}")?;
-                arguments
-                    .iter()
-                    .try_for_each(|argument| write!(f, " {argument:?}"))
+                match arguments.len() {
+                    0 => Ok(()),
+                    1 => f.write_str(" with 1 argument"),
+                    count => write!(f, " with {count} arguments"),
+                }
             }
             Endpoint::Http { url, .. } => f.write_str(&address(url)),
         }
@@ -100,16 +119,44 @@ impl std::fmt::Display for Endpoint {
 /// An address without name, password and query.
 fn address(url: &str) -> String {
     match reqwest::Url::parse(url) {
-        Ok(mut url) => {
+        Ok(mut url) if url.has_host() => {
             url.set_query(None);
             url.set_fragment(None);
-            // Addresses that can have neither have neither.
+            // An address with a host can have both, but that of a file, which has neither.
             let _ = url.set_username("");
             let _ = url.set_password(None);
             url.into()
         }
-        Err(_) => format!("{url:?}"),
+        _ => outline(url),
     }
+}
+
+/// What may be shown of a text that is no address: where a name and a password would end is not known.
+fn outline(text: &str) -> String {
+    if text.contains('@') {
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        return match scheme.filter(|scheme| scheme.chars().all(|c| c.is_ascii_alphanumeric())) {
+            Some(scheme) => format!("{scheme}://..."),
+            None => "...".to_owned(),
+        };
+    }
+    let shown = text.split(['?', '#']).next().unwrap_or_default();
+    shown.to_owned()
+}
+
+/// The address, if it can be asked over HTTP and has no name and no password in it.
+fn asked(url: &str) -> Result<reqwest::Url, String> {
+    let shown = address(url);
+    let asked = reqwest::Url::parse(url).map_err(|error| format!("{shown:?} is no address: {error}"))?;
+    if !matches!(asked.scheme(), "http" | "https") {
+        return Err(format!("{shown:?} begins with neither http:// nor https://"));
+    }
+    if asked.password().is_some() || !asked.username().is_empty() {
+        return Err(format!(
+            "{shown:?} is given with a user or a password in it; a token is given beside the address"
+        ));
+    }
+    Ok(asked)
 }
 
 /// A text that is never shown.
@@ -127,6 +174,16 @@ impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(...)")
     }
+}
+
+/// Is told of the processes of servers, to end them where nothing of this program is dropped: when a signal ends it.
+pub trait Watch: Send + Sync {
+    /// The process of this number runs, and leads the process group of this number on Unix.
+    fn started(&self, process: u32);
+
+    /// The process of this number is about to be killed and waited for; afterwards the number may be another's. What else is
+    /// in its group is not killed by itself.
+    fn ends(&self, process: u32);
 }
 
 /// A server that has told its tools. Its connection ends with it and the last of its tools.
@@ -165,7 +222,7 @@ pub enum McpError {
     Start {
         /// The server.
         server: String,
-        /// Its program with its arguments.
+        /// Its program.
         tried: String,
         /// Why. The message says it, so that it is no source beside that.
         cause: std::io::Error,
@@ -186,7 +243,7 @@ pub enum McpError {
     Handshake {
         /// The server.
         server: String,
-        /// Its program with its arguments, or its address.
+        /// Its program, or its address.
         tried: String,
         /// What its program wrote to standard error last, where it wrote anything.
         said: String,
@@ -201,7 +258,7 @@ pub enum McpError {
     List {
         /// The server.
         server: String,
-        /// Its program with its arguments, or its address.
+        /// Its program, or its address.
         tried: String,
         /// What its program wrote to standard error last, where it wrote anything.
         said: String,
@@ -213,7 +270,7 @@ pub enum McpError {
     Timeout {
         /// The server.
         server: String,
-        /// Its program with its arguments, or its address.
+        /// Its program, or its address.
         tried: String,
         /// What its program wrote to standard error last, where it wrote anything.
         said: String,
@@ -247,6 +304,34 @@ impl Server {
     ///
     /// Dropping the future ends the connection, and the process.
     pub async fn connect(name: &str, endpoint: Endpoint, limit: Duration) -> Result<Self, McpError> {
+        Self::connect_with(name, endpoint, limit, None).await
+    }
+
+    /// [`Server::connect`] with a process that `watch` is told of, and that has a process group of its own on Unix: a Ctrl-C
+    /// at the terminal does not reach it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Server::connect`].
+    ///
+    /// # Cancellation
+    ///
+    /// That of [`Server::connect`].
+    pub async fn connect_watched(
+        name: &str,
+        endpoint: Endpoint,
+        limit: Duration,
+        watch: Arc<dyn Watch>,
+    ) -> Result<Self, McpError> {
+        Self::connect_with(name, endpoint, limit, Some(watch)).await
+    }
+
+    async fn connect_with(
+        name: &str,
+        endpoint: Endpoint,
+        limit: Duration,
+        watch: Option<Arc<dyn Watch>>,
+    ) -> Result<Self, McpError> {
         if !ToolDefinition::is_name(name) {
             return Err(McpError::Name {
                 name: name.to_owned(),
@@ -255,7 +340,7 @@ impl Server {
         let tried = endpoint.to_string();
         let runtime = Handle::try_current().map_err(|_| McpError::NoRuntime)?;
         let mut process = match &endpoint {
-            Endpoint::Process { .. } => Some(Process::start(name, &endpoint)?),
+            Endpoint::Process { .. } => Some(Process::start(name, &endpoint, watch)?),
             Endpoint::Http { .. } => None,
         };
         let said = process.as_ref().map(Process::said);
@@ -375,11 +460,7 @@ async fn serve(
 }
 
 fn http(url: &str, token: Option<Secret>) -> Result<StreamableHttpClientTransport<reqwest::Client>, String> {
-    let address = reqwest::Url::parse(url).map_err(|error| format!("{url:?} is no address: {error}"))?;
-    if !matches!(address.scheme(), "http" | "https") {
-        let url = self::address(url);
-        return Err(format!("{url:?} begins with neither http:// nor https://"));
-    }
+    let address = asked(url)?;
     // Whoever was first has chosen for the whole process, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // A token must not follow to wherever a server points.

@@ -61,14 +61,14 @@ pub(crate) fn chat(arguments: &ChatArguments) -> anyhow::Result<ExitCode> {
         Some(file) => tool::read(file, &groups)?,
         None => (Toolbox::new(), Duration::ZERO),
     };
-    if !tools.is_empty() {
+    if !tools.is_empty() || !servers.is_empty() {
         group::end_on_signals(&groups).context("cannot listen for signals")?;
     }
     let runtime = interrupt::runtime()?;
     let code = (|| {
         let lines = Lines::of_standard_input()?;
         let memory = memory(&arguments.conversation, lines.interactive())?;
-        if runtime.block_on(connect(&servers, &mut tools))? {
+        if runtime.block_on(connect(&servers, &mut tools, &groups))? {
             return Ok(failure::INTERRUPTED);
         }
         for name in &arguments.conversation.allow {
@@ -108,9 +108,10 @@ pub(crate) fn chat(arguments: &ChatArguments) -> anyhow::Result<ExitCode> {
 /// # Errors
 ///
 /// A server that does not answer, or whose tools cannot be used.
-async fn connect(servers: &[ToolServer], tools: &mut Toolbox) -> anyhow::Result<bool> {
+async fn connect(servers: &[ToolServer], tools: &mut Toolbox, groups: &Groups) -> anyhow::Result<bool> {
     for ToolServer { name, endpoint } in servers {
-        let connecting = Server::connect(name, endpoint.clone(), CONNECTING);
+        let watch = Arc::new(groups.clone());
+        let connecting = Server::connect_watched(name, endpoint.clone(), CONNECTING, watch);
         match interrupt::or_interrupt(connecting).await? {
             Outcome::Interrupted => return Ok(true),
             Outcome::Done(server) => server?.add_to(tools)?,

@@ -21,6 +21,7 @@ Exit status:
   2    the command line or the configuration cannot be understood
   129  ended by SIGHUP
   130  interrupted by Ctrl-C
+  131  ended by SIGQUIT
   143  ended by SIGTERM";
 
 /// A command line that each option allows, and all of them together do not.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-use super::{Endpoint, McpError};
+use super::{Endpoint, McpError, Watch};
 
 /// Variables of the environment that programs need to run, and that tell no secret.
 const PASSED_ON: [&str; 16] = [
@@ -32,11 +32,29 @@ const PASSED_ON: [&str; 16] = [
 /// Bytes of what a process writes to standard error that are remembered: the last ones.
 const SAID: usize = 2048;
 
-/// A running process. Dropping it kills it.
-#[derive(Debug)]
+/// A running process. Dropping it kills it, after who watches it was told.
 pub(super) struct Process {
     child: Child,
     said: Said,
+    watch: Option<Arc<dyn Watch>>,
+}
+
+impl std::fmt::Debug for Process {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Process")
+            .field("child", &self.child)
+            .field("said", &self.said)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It was never waited for: its number is still its own.
+        if let (Some(watch), Some(number)) = (&self.watch, self.child.id()) {
+            watch.ends(number);
+        }
+    }
 }
 
 /// What a process wrote to standard error last.
@@ -44,8 +62,12 @@ pub(super) struct Process {
 pub(super) struct Said(Arc<Mutex<Vec<u8>>>);
 
 impl Process {
-    /// Starts the program of `endpoint`.
-    pub(super) fn start(server: &str, endpoint: &Endpoint) -> Result<Self, McpError> {
+    /// Starts the program of `endpoint`, in a process group of its own where it is watched.
+    pub(super) fn start(
+        server: &str,
+        endpoint: &Endpoint,
+        watch: Option<Arc<dyn Watch>>,
+    ) -> Result<Self, McpError> {
         let Endpoint::Process {
             program,
             arguments,
@@ -79,16 +101,23 @@ impl Process {
         if let Some(folder) = folder {
             command.current_dir(folder);
         }
+        #[cfg(unix)]
+        if watch.is_some() {
+            command.process_group(0);
+        }
         let mut child = command.spawn().map_err(|cause| McpError::Start {
             server: server.to_owned(),
             tried: endpoint.to_string(),
             cause,
         })?;
+        if let (Some(watch), Some(number)) = (&watch, child.id()) {
+            watch.started(number);
+        }
         let said = Said::default();
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(listen(stderr, said.clone()));
         }
-        Ok(Self { child, said })
+        Ok(Self { child, said, watch })
     }
 
     /// Its standard output and input, once.

@@ -1,13 +1,16 @@
-//! The programs of tools that run at this moment.
+//! The programs of tools that run at this moment, and those of servers of tools.
 //!
 //! **None of them outlives the chat**: each runs in a process group of its own, which is killed with all that it started when
-//! its call ends without it, and when the chat ends, by itself or by a signal. None of them sees a secret of this program.
+//! its call or its connection ends, and when the chat ends, by itself or by a signal. None of them sees a secret of this
+//! program.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use chat::mcp::Watch;
 
 use crate::settings;
 
@@ -26,8 +29,12 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Their numbers, which those of their groups are.
+    /// The numbers of tools, which those of their groups are. None of them was waited for, so that none is another's.
     running: BTreeSet<u32>,
+    /// Those of servers of tools, which are waited for by who speaks with them.
+    servers: BTreeSet<u32>,
+    /// Programs that are being started, or were killed and are waited for.
+    pending: usize,
     /// Whether nothing may be started any more.
     ended: bool,
 }
@@ -52,31 +59,40 @@ impl Groups {
         }
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(command, 0);
-        // Held while it starts, so that none is missed by an end.
         let mut state = self.state();
         if state.ended {
-            return Err(io::Error::other("the chat has ended"));
+            return Err(has_ended());
         }
-        let child = command.spawn()?;
-        state.running.insert(child.id());
+        state.pending += 1;
+        // Not held while it starts, which may take for ever.
         drop(state);
-        Ok(Running {
+        let started = command.spawn();
+        let mut state = self.state();
+        state.pending -= 1;
+        self.0.gone.notify_all();
+        let child = started?;
+        state.running.insert(child.id());
+        let ended = state.ended;
+        drop(state);
+        let running = Running {
             child,
             groups: self.clone(),
             reaped: false,
-        })
+        };
+        // The end has missed it.
+        if ended { Err(has_ended()) } else { Ok(running) }
     }
 
-    /// Kills all that run and waits until they are gone, a second at most. Nothing starts afterwards.
+    /// Kills all that run and waits until the tools are gone, a second at most. Nothing starts afterwards.
     pub(super) fn end(&self) {
         let mut state = self.state();
         state.ended = true;
-        for group in &state.running {
+        for group in state.running.iter().chain(&state.servers) {
             kill(*group);
         }
         // Their threads wait for them and tell.
         let deadline = Instant::now() + REAPING;
-        while !state.running.is_empty() {
+        while !state.running.is_empty() || state.pending > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -91,8 +107,25 @@ impl Groups {
     }
 }
 
+/// Servers of tools are killed with the chat too, whatever they make of the end of their input.
+impl Watch for Groups {
+    fn started(&self, process: u32) {
+        let mut state = self.state();
+        state.servers.insert(process);
+        if state.ended {
+            kill(process);
+        }
+    }
+
+    fn ends(&self, process: u32) {
+        let mut state = self.state();
+        kill(process);
+        state.servers.remove(&process);
+    }
+}
+
 impl Running {
-    /// How it ended, if it did.
+    /// How it ended, if it did; what it started and left behind is killed then.
     ///
     /// # Errors
     ///
@@ -100,6 +133,11 @@ impl Running {
     pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         // Held, so that nobody kills what has the number after it.
         let mut state = self.groups.state();
+        if !is_over(&self.child)? {
+            return Ok(None);
+        }
+        // Its number is its own until it was waited for.
+        kill(self.child.id());
         let status = self.child.try_wait()?;
         if status.is_some() {
             self.reaped = true;
@@ -115,12 +153,37 @@ impl Drop for Running {
         if self.reaped {
             return;
         }
+        let mut state = self.groups.state();
         kill(self.child.id());
         let _ = self.child.kill();
+        // Nobody kills what has the number after it, and an end waits all the same.
+        state.running.remove(&self.child.id());
+        state.pending += 1;
+        drop(state);
         let _ = self.child.wait();
-        self.groups.state().running.remove(&self.child.id());
+        self.groups.state().pending -= 1;
         self.groups.0.gone.notify_all();
     }
+}
+
+fn has_ended() -> io::Error {
+    io::Error::other("the chat has ended")
+}
+
+/// Whether a program has ended, which leaves its number its own.
+#[cfg(unix)]
+fn is_over(child: &Child) -> io::Result<bool> {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let number = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let number = number.ok_or_else(|| io::Error::other("the program has no number"))?;
+    let looking = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    Ok(waitid(WaitId::Pid(number), looking)?.is_some())
+}
+
+/// Elsewhere a number is kept with the program's handle.
+#[cfg(not(unix))]
+fn is_over(_child: &Child) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// Kills a group with all that is in it; it may have ended by itself.
@@ -136,14 +199,16 @@ fn kill(group: u32) {
 #[cfg(not(unix))]
 fn kill(_group: u32) {}
 
-/// Ends the program by the signals that would end it anyway, after what runs and with the terminal as it is now.
+/// Ends the program by the signals that would end it anyway, after what runs and with the terminal as it is now, unless
+/// another program has that by then.
 ///
 /// # Errors
 ///
 /// Where signals cannot be listened for.
 #[cfg(unix)]
 pub(super) fn end_on_signals(groups: &Groups) -> io::Result<()> {
-    use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+    use rustix::process::getpgrp;
+    use rustix::termios::{OptionalActions, tcgetattr, tcgetpgrp, tcsetattr};
     use tokio::signal::unix::{SignalKind, signal};
 
     let before = tcgetattr(io::stdin()).ok();
@@ -151,29 +216,29 @@ pub(super) fn end_on_signals(groups: &Groups) -> io::Result<()> {
         .enable_all()
         .build()?;
     let groups = groups.clone();
-    let (mut terminated, mut hung_up) = runtime.block_on(async {
-        let terminated = signal(SignalKind::terminate())?;
-        let hung_up = match is_ignored(SignalKind::hangup()) {
-            true => None,
-            false => Some(signal(SignalKind::hangup())?),
+    let (mut terminated, mut hung_up, mut quit) = runtime.block_on(async {
+        let unless_ignored = |kind| match is_ignored(kind) {
+            true => Ok(None),
+            false => signal(kind).map(Some),
         };
-        io::Result::Ok((terminated, hung_up))
+        io::Result::Ok((
+            Some(signal(SignalKind::terminate())?),
+            unless_ignored(SignalKind::hangup())?,
+            unless_ignored(SignalKind::quit())?,
+        ))
     })?;
     let waiting = move || {
         let kind = runtime.block_on(async {
-            let hung_up = async {
-                match &mut hung_up {
-                    Some(hung_up) => hung_up.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
-                _ = terminated.recv() => SignalKind::terminate(),
-                _ = hung_up => SignalKind::hangup(),
+                () = comes(&mut terminated) => SignalKind::terminate(),
+                () = comes(&mut hung_up) => SignalKind::hangup(),
+                () = comes(&mut quit) => SignalKind::quit(),
             }
         });
         groups.end();
-        if let Some(before) = before {
+        // Setting it from the background would stop this program instead, and spoil what another one has set.
+        let ours = tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp());
+        if let (Some(before), true) = (before, ours) {
             // A terminal that is gone needs nothing.
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
         }
@@ -183,6 +248,15 @@ pub(super) fn end_on_signals(groups: &Groups) -> io::Result<()> {
         .name("signals".to_owned())
         .spawn(waiting)
         .map(drop)
+}
+
+/// Waits for a signal; one that is not listened for does not come.
+#[cfg(unix)]
+async fn comes(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
 }
 
 /// Whether this program was started to ignore a signal, as `nohup` does; known where the system tells it in a file.

@@ -111,11 +111,17 @@ impl Start {
 
     /// Runs `wick` with these arguments.
     pub(crate) fn wick(self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Screen {
+        self.shell("exec \"$0\" \"$@\"", arguments)
+    }
+
+    /// Runs `script` in a shell, whose `"$0" "$@"` is `wick` with these arguments.
+    pub(crate) fn shell(
+        self,
+        script: &str,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Screen {
         // The size is set before the program looks; letters that are typed are shown, as a terminal does.
-        let set = format!(
-            "stty rows {} cols {} echo; exec \"$0\" \"$@\"",
-            self.rows, self.columns
-        );
+        let set = format!("stty rows {} cols {} echo; {script}", self.rows, self.columns);
         let mut command = Command::new("sh");
         command
             .args(["-c", &set, env!("CARGO_BIN_EXE_wick")])

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process, test_kill_process_group};
 use serde_json::json;
 
 use crate::engine_server::{Server, chunk};
 use crate::files::Files;
 use crate::process::{LIMIT, argument, program, wait, with_input};
+use crate::screen::Start;
 
 /// A server whose model calls the tool `fox` and then says what it got.
 fn calling() -> Server {
@@ -86,7 +87,12 @@ fn signalled(child: &Child, signal: Signal) {
 fn a_program_does_not_outlive_a_chat_that_a_signal_ends() {
     let files = Files::new();
     let server = calling();
-    for (signal, status) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
+    for (signal, status) in [
+        (Signal::TERM, 143),
+        (Signal::HUP, 129),
+        (Signal::INT, 130),
+        (Signal::QUIT, 131),
+    ] {
         let told = files.path(&format!("number-{status}"));
         let tools = tools(&files, &format!("echo $$ > {}; exec sleep 1000", argument(&told)));
         let mut child = program()
@@ -107,6 +113,78 @@ fn a_program_does_not_outlive_a_chat_that_a_signal_ends() {
             "{status}: the tool goes on"
         );
     }
+}
+
+/// Waits until nothing of a program runs; whoever it was left to may not have asked how it ended.
+#[track_caller]
+fn goes(process: Pid) {
+    let deadline = Instant::now() + LIMIT;
+    let state = format!("/proc/{}/stat", process.as_raw_nonzero());
+    let has_ended = || {
+        let stat = std::fs::read_to_string(&state).unwrap_or_default();
+        test_kill_process(process).is_err() || stat.contains(") Z ")
+    };
+    while !has_ended() {
+        assert!(Instant::now() < deadline, "it goes on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn what_a_tool_leaves_running_is_killed_when_it_ends() {
+    let files = Files::new();
+    let server = calling();
+    let told = files.path("number");
+    let script = format!("sleep 1000 & echo $! > {}; echo ok", argument(&told));
+    let tools = tools(&files, &script);
+    let mut command = program();
+    command
+        .args(["chat", "--remote", &server.address, "--allow", "fox"])
+        .args(["--tools", argument(&tools)]);
+    let ended = with_input(&mut command, b"Go\n");
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), "ok\n", "{ended:?}");
+    goes(number(&told));
+}
+
+#[test]
+fn a_server_of_tools_does_not_outlive_a_chat_that_a_signal_ends() {
+    let files = Files::new();
+    let server = calling();
+    let told = files.path("number");
+    // The end of its input does not end it.
+    let script = format!("echo $$ > {}; exec sleep 1000", argument(&told));
+    let script = files.bytes("server.sh", script.as_bytes());
+    let mut child = program()
+        .args(["chat", "--remote", &server.address])
+        .args(["--mcp", &format!("den=sh {}", argument(&script))])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let process = number(&told);
+    signalled(&child, Signal::TERM);
+    assert_eq!(wait(&mut child).code(), Some(143));
+    goes(process);
+}
+
+#[test]
+fn a_chat_that_was_suspended_can_be_ended() {
+    let files = Files::new();
+    let server = calling();
+    let told = files.path("number");
+    let tools = tools(&files, &format!("echo $$ > {}; exec sleep 1000", argument(&told)));
+    let script = "set -m; \"$0\" \"$@\"; kill %1; kill -CONT %1; wait %1; echo \"status $?\"";
+    let arguments = ["chat", "--remote", &server.address, "--allow", "fox"];
+    let arguments = [&arguments[..], &["--no-memory", "--tools", argument(&tools)]].concat();
+    let mut screen = Start::at(&files.path("home")).shell(script, arguments);
+    screen.asks();
+    screen.say("Go");
+    let process = number(&told);
+    screen.keys("\u{1a}");
+    screen.sees("status 143");
+    assert_eq!(screen.ends(), 0);
+    goes(process);
 }
 
 #[cfg(target_os = "linux")]
