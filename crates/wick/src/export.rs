@@ -1,11 +1,15 @@
 //! Files that are written whole, or not at all.
 //!
 //! What is written lies beside its place until all of it is on the disk. Whatever fails, nothing half written stays, and what
-//! stood there before is as it was.
+//! stood there before is as it was. A file that was not there is its owner's alone, and at no moment may others read what they
+//! may not read in the end.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+
+/// Names that are tried for what lies beside: one that was killed leaves its own behind.
+const MOST_NAMES: usize = 100;
 
 /// Writes `text` to a file that is not there yet.
 ///
@@ -70,11 +74,7 @@ impl Beside {
         let name = path
             .file_name()
             .ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "it names no file"))?;
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}", std::process::id()));
-        let beside = path.with_file_name(hidden);
-        let mut file: File = OpenOptions::new().write(true).create_new(true).open(&beside)?;
+        let (beside, mut file) = Self::create(path, name)?;
         let beside = Self(beside);
         if let Some(permissions) = permissions {
             file.set_permissions(permissions)?;
@@ -82,6 +82,26 @@ impl Beside {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         Ok(beside)
+    }
+
+    /// An empty file that nobody else may read.
+    fn create(path: &Path, name: &std::ffi::OsStr) -> io::Result<(PathBuf, File)> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        for number in 0..MOST_NAMES {
+            let mut hidden = std::ffi::OsString::from(".");
+            hidden.push(name);
+            hidden.push(format!(".{}.{number}", std::process::id()));
+            let beside = path.with_file_name(hidden);
+            match options.open(&beside) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                opened => return opened.map(|file| (beside, file)),
+            }
+        }
+        let fault = format!("there are {MOST_NAMES} files beside it that were not written to their end");
+        Err(io::Error::other(fault))
     }
 }
 
@@ -115,6 +135,26 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).expect("it is there"), "one");
         assert!(fresh(&folder.path().join("no/a"), "x").is_err());
         assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_fresh_is_its_owners_alone_and_a_leftover_does_not_block_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let mode = |path: &Path| path.metadata().expect("it is there").permissions().mode() & 0o777;
+        let path = |name: &str| folder.path().join(name);
+        for name in ["a", "b"] {
+            let left = path(&format!(".{name}.{}.0", std::process::id()));
+            fs::write(left, "half").expect("a leftover");
+        }
+        fresh(&path("a"), "one").expect("it can be written");
+        replacing(&path("b"), "one").expect("it can be written");
+        assert_eq!((mode(&path("a")), mode(&path("b"))), (0o600, 0o600));
+        fs::set_permissions(path("b"), fs::Permissions::from_mode(0o640)).expect("a mode");
+        replacing(&path("b"), "two").expect("it can be written");
+        assert_eq!(mode(&path("b")), 0o640);
+        assert_eq!(fs::read_to_string(path("b")).expect("it is there"), "two");
     }
 
     #[cfg(unix)]

@@ -90,6 +90,12 @@ fn an_export_is_imported_as_the_same_again() {
     let exported = memory(&file, &["export"]).text();
     memory(&file, &["export", "--out", argument(&out)]).text();
     assert_eq!(std::fs::read_to_string(&out).expect("it was written"), exported);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = out.metadata().expect("it was written").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
     memory(&other, &["import", argument(&out)]).text();
     let without_times = |text: &str| {
         let mut value: Value = serde_json::from_str(text).expect("JSON");
