@@ -157,6 +157,19 @@ pub(super) fn save(chat: &mut Chat, title: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Keeps the turns that a store did not take when they ended; what is lost, if it still takes none.
+pub(super) fn keep_rest(chat: &mut Chat) -> Option<String> {
+    if chat.unsaved() == 0 {
+        return None;
+    }
+    let fault = chat.save().err()?;
+    Some(format!(
+        "{} of this conversation could not be kept: {}",
+        counted(chat.unsaved()),
+        failure::chain(&fault)
+    ))
+}
+
 /// The kept conversation that a person means.
 ///
 /// # Errors

@@ -90,12 +90,25 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Answers line after line until there are no more; the exit status.
+    /// Answers line after line until there are no more, and keeps what could not be kept before; the exit status.
     ///
     /// # Errors
     ///
     /// Input or output that fails; in a pipe, a message that gets no answer.
     pub(super) fn hold(mut self) -> anyhow::Result<u8> {
+        let held = self.converse();
+        let lost = keeping::keep_rest(&mut self.chat);
+        if let Some(lost) = &lost {
+            say(lost);
+        }
+        match held {
+            Ok(0) if lost.is_some() && !self.lines.interactive() => Ok(1),
+            held => held,
+        }
+    }
+
+    /// Answers line after line; the exit status.
+    fn converse(&mut self) -> anyhow::Result<u8> {
         let interactive = self.lines.interactive();
         if interactive {
             self.greet();
