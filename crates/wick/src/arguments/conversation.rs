@@ -17,8 +17,8 @@ pub(crate) struct ConversationArguments {
     pub(crate) tools: Option<PathBuf>,
     /// A server of tools that speaks the Model Context Protocol: NAME= and then a program with its arguments between spaces, or
     /// an address that begins with http. Its tools are called NAME__TOOL; may be given several times
-    #[arg(long, value_name = "NAME=SERVER", value_parser = tool_server)]
-    mcp: Vec<ToolServer>,
+    #[arg(long, value_name = "NAME=SERVER")]
+    mcp: Vec<String>,
     /// A file with the token in it that the server NAME of --mcp asks for over HTTP; only its owner may read it. May be given
     /// several times
     #[arg(long, value_name = "NAME=FILE", value_parser = key_file)]
@@ -55,10 +55,16 @@ impl ConversationArguments {
     ///
     /// # Errors
     ///
-    /// A server over HTTP where only this machine may be used; a token for a server that is none, or that takes none.
+    /// A server that is neither a program nor an address, or an address with a user or a password in it; a server over HTTP
+    /// where only this machine may be used; a token for a server that is none, or that takes none.
     pub(crate) fn check(&self, offline: bool) -> Result<(), Usage> {
+        let servers = self.named_servers()?;
+        for server in &servers {
+            let checked = server.endpoint.check(&server.name);
+            checked.map_err(|error| Usage(format!("--mcp: {error}")))?;
+        }
         let http = |server: &&ToolServer| matches!(server.endpoint, Endpoint::Http { .. });
-        if let (true, Some(server)) = (offline, self.mcp.iter().find(http)) {
+        if let (true, Some(server)) = (offline, servers.iter().find(http)) {
             let fault = format!(
                 "the server of tools {:?} of --mcp, which is asked over HTTP, cannot be used with --offline",
                 server.name
@@ -66,7 +72,7 @@ impl ConversationArguments {
             return Err(Usage(fault));
         }
         for (name, _) in &self.mcp_key_file {
-            if !self.mcp.iter().filter(http).any(|server| server.name == *name) {
+            if !servers.iter().filter(http).any(|server| server.name == *name) {
                 let fault =
                     format!("--mcp-key-file names {name:?}, which is no server of --mcp at an address");
                 return Err(Usage(fault));
@@ -79,9 +85,9 @@ impl ConversationArguments {
     ///
     /// # Errors
     ///
-    /// A file with a token that cannot be read, or that others can.
-    pub(crate) fn servers(&self) -> Result<Vec<ToolServer>, SettingsError> {
-        let mut servers = self.mcp.clone();
+    /// What [`ConversationArguments::check`] refuses; a file with a token that cannot be read, or that others can.
+    pub(crate) fn servers(&self) -> anyhow::Result<Vec<ToolServer>> {
+        let mut servers = self.named_servers()?;
         for (name, file) in &self.mcp_key_file {
             let text = settings::text_of_key_file(file)?;
             for server in servers.iter_mut().filter(|server| server.name == *name) {
@@ -91,6 +97,10 @@ impl ConversationArguments {
             }
         }
         Ok(servers)
+    }
+
+    fn named_servers(&self) -> Result<Vec<ToolServer>, Usage> {
+        self.mcp.iter().map(|text| tool_server(text)).collect()
     }
 }
 
@@ -109,22 +119,39 @@ pub(crate) struct ToolServer {
     pub(crate) endpoint: Endpoint,
 }
 
-fn tool_server(text: &str) -> Result<ToolServer, String> {
-    let fault = || "it is NAME=PROGRAM ARGUMENTS or NAME=URL".to_owned();
+/// What `--mcp` says. It may hold secrets, so that what is wrong with it is told without it.
+fn tool_server(text: &str) -> Result<ToolServer, Usage> {
+    let fault = || {
+        let fault = format!(
+            "--mcp is {}, expected NAME=PROGRAM ARGUMENTS or NAME=URL",
+            endpoint(text)
+        );
+        Usage(fault)
+    };
     let (name, server) = text.split_once('=').ok_or_else(fault)?;
-    let mut words = server.split_whitespace();
-    let (Some(first), false) = (words.next(), name.is_empty()) else {
+    // A sign of equality in an address gives it no name.
+    if name.is_empty() || name.contains("://") || server.trim().is_empty() {
         return Err(fault());
-    };
-    let endpoint = if first.starts_with("http://") || first.starts_with("https://") {
-        Endpoint::http(server.trim())
-    } else {
-        Endpoint::process(first, words)
-    };
+    }
     Ok(ToolServer {
         name: name.to_owned(),
-        endpoint,
+        endpoint: endpoint(server),
     })
+}
+
+/// An address, or a program with its arguments.
+fn endpoint(server: &str) -> Endpoint {
+    let server = server.trim();
+    let scheme = server.split_once("://").map(|(scheme, _)| scheme);
+    match scheme {
+        Some(scheme) if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => {
+            Endpoint::http(server)
+        }
+        _ => {
+            let mut words = server.split_whitespace();
+            Endpoint::process(words.next().unwrap_or_default(), words)
+        }
+    }
 }
 
 /// Whether answers are coloured.

@@ -411,6 +411,86 @@ fn servers_of_tools_over_http_are_refused_offline_and_tokens_only_of_files_that_
     }
 }
 
+#[test]
+fn what_may_be_secret_in_a_server_of_tools_is_never_shown() {
+    let files = Files::new();
+    let model = files.chatty();
+    for (mcp, said, status) in [
+        (
+            "den=http://fox:hunter2@127.0.0.1:9/mcp",
+            "a user or a password",
+            2,
+        ),
+        ("den=HTTP://hunter2@127.0.0.1:9/mcp", "a user or a password", 2),
+        (
+            "den=http://fox:hun/hunter2@den",
+            "\"http://...\" is no address",
+            2,
+        ),
+        ("http://fox:hunter2@den/mcp", "expected NAME=PROGRAM", 2),
+        ("http://fox:hunter2@den/?a=b", "expected NAME=PROGRAM", 2),
+        (
+            "den=http://127.0.0.1:9/mcp?key=hunter2",
+            "http://127.0.0.1:9/mcp",
+            1,
+        ),
+        (
+            "den=/nowhere/den --token hunter2",
+            "\"/nowhere/den\" with 2 arguments",
+            1,
+        ),
+    ] {
+        let ended = wick_with_input(&chat(argument(&model), &["--mcp", mcp]), b"");
+        let complaint = ended.complaint();
+        assert!(complaint.contains(said), "{said}: {ended:?}");
+        assert!(!complaint.contains("hunter"), "{ended:?}");
+        assert_eq!(ended.status.code(), Some(status), "{ended:?}");
+    }
+}
+
+#[test]
+fn turns_that_a_memory_does_not_take_are_counted_and_make_the_status_1() {
+    use std::io::{Read as _, Write as _};
+    use std::process::Stdio;
+    use std::time::{Duration, Instant};
+
+    use ::chat::memory::{Archive, Memory as _};
+    let files = Files::new();
+    let server = polite();
+    let file = files.path("memory.db");
+    let archive = Archive::open(&file).expect("the memory opens");
+    let mut child = crate::process::program()
+        .args(["chat", "--remote", &server.address, "--memory", argument(&file)])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    stdin.write_all(b"Hello\n").expect("a message");
+    let deadline = Instant::now() + crate::process::LIMIT;
+    let id = loop {
+        let found = archive.conversations().expect("conversations");
+        if let Some(kept) = found.first() {
+            break kept.id;
+        }
+        assert!(Instant::now() < deadline, "nothing is kept");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    archive.delete(id).expect("it is there");
+    stdin.write_all(b"And you?\n").expect("a message");
+    drop(stdin);
+    let status = crate::process::wait(&mut child);
+    let mut said = String::new();
+    let mut stderr = child.stderr.take().expect("stderr is piped");
+    stderr.read_to_string(&mut said).expect("complaints are UTF-8");
+    assert!(
+        said.contains("2 turns of this conversation could not be kept: "),
+        "{said}"
+    );
+    assert_eq!(status.code(), Some(1), "{said}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_token_of_a_file_is_sent_to_its_server_of_tools() {
