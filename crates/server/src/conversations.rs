@@ -264,7 +264,9 @@ pub(crate) async fn put(
     let id = path_id(id)?;
     let known = request.revision.map(Revision);
     let (title, turns) = request.read()?;
-    let kept = with_archive(&state, owner, move |archive| rewrite(archive, id, known, title, turns));
+    let kept = with_archive(&state, owner, move |archive| {
+        rewrite(archive, id, known, title, turns)
+    });
     Ok(Json(kept.await?))
 }
 

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use engine::{AsyncStream, CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams, CandlePrompt, Engine, EngineError};
+use engine::{
+    AsyncStream, CandleCompletionChunk, CandleCompletionModel, CandleCompletionParams, CandlePrompt, Engine,
+    EngineError,
+};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _, future};
 use models::Tokenizer;
@@ -140,7 +143,9 @@ impl Model {
             if prompts.len() > 1 {
                 let context = provider.context_length();
                 // Where tokens cannot be counted here, whoever answers says so.
-                let mut lengths = prompts.iter().filter_map(|prompt| provider.count_tokens(prompt).ok());
+                let mut lengths = prompts
+                    .iter()
+                    .filter_map(|prompt| provider.count_tokens(prompt).ok());
                 if let Some(prompt_tokens) = lengths.find(|tokens| *tokens >= context) {
                     return Err(EngineError::ContextOverflow {
                         prompt_tokens,

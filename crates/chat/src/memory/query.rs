@@ -90,7 +90,10 @@ mod tests {
 
     #[test]
     fn words_that_every_text_has_are_left_out() {
-        assert_eq!(any_word("What's the capital?", false), Some("\"capital\"".to_owned()));
+        assert_eq!(
+            any_word("What's the capital?", false),
+            Some("\"capital\"".to_owned())
+        );
         assert_eq!(any_word("Who is it, and what isn't?", false), None);
         assert_eq!(any_word("the who", true), Some("\"the\" OR \"who\"".to_owned()));
     }

@@ -63,6 +63,29 @@ fn a_file_of_the_first_format_is_brought_to_that_of_today() {
     assert!(!folder.holds("words"));
 }
 
+#[test]
+fn what_cannot_be_closed_while_somebody_reads_is_closed_later() {
+    let folder = Folder::new();
+    first_format(&folder.file());
+    let reader = rusqlite::Connection::open(folder.file()).unwrap();
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM facts;")
+        .unwrap();
+    let archive = folder.archive();
+    assert_eq!(archive.facts().unwrap().len(), 1);
+    assert!(folder.holds("xyzzy"));
+    drop(archive);
+    reader.execute_batch("COMMIT").unwrap();
+    folder.archive();
+    assert!(!folder.holds("xyzzy"));
+}
+
+#[test]
+fn an_export_of_nothing_is_imported_as_nothing() {
+    let nothing = Portable::default();
+    assert_eq!(Portable::read(&nothing.to_markdown()).unwrap(), nothing);
+}
+
 /// Makes a file and its folder ones that may only be read, or the other way round.
 fn lock(folder: &Folder, locked: bool) {
     for path in [folder.file(), folder.file().parent().unwrap().to_owned()] {

@@ -158,7 +158,8 @@ impl Several {
                 return;
             };
             self.unended += 1;
-            self.running.push(chunks.map(move |piece| (number, piece)).boxed());
+            self.running
+                .push(chunks.map(move |piece| (number, piece)).boxed());
         }
     }
 }

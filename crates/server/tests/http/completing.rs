@@ -1,10 +1,10 @@
 //! Plain completions, responses, and messages in Anthropic's shape.
 
-use engine::{CandleCompletionChunk, EngineConfig, FinishReason, ToolCall};
+use engine::{CandleCompletionChunk, EngineConfig, EngineError, EngineState, FinishReason, ToolCall};
 use serde_json::{Value, json};
 use server::Settings;
 
-use crate::client::post;
+use crate::client::{Connection, JSON, post};
 use crate::scripted::{Scripted, complete, finish, reasoning, text};
 use crate::served;
 
@@ -98,6 +98,82 @@ async fn more_texts_than_there_are_places_are_all_continued() {
         );
     }
     assert_eq!(provider.engine.statistics().completed, 80);
+}
+
+/// A server that runs one request at a time, asked for `prompts` texts by `ask`.
+async fn one_at_a_time(prompts: usize) -> (std::sync::Arc<Scripted>, served::Running, String) {
+    let config = EngineConfig {
+        max_running: 1,
+        max_waiting: 1,
+        ..EngineConfig::default()
+    };
+    let provider = Scripted::new(config);
+    let server = served::scripted(Settings::default(), &provider).await;
+    let prompts: Vec<String> = (0..prompts).map(|number| format!("text {number}")).collect();
+    let asked = json!({"model": "scripted", "prompt": prompts, "stream": true});
+    (provider, server, asked.to_string())
+}
+
+#[tokio::test]
+async fn an_end_waits_for_every_text_of_a_request() {
+    let (provider, server, asked) = one_at_a_time(12).await;
+    let scripts: Vec<_> = (0..12).map(|_| provider.script()).collect();
+    let mut connection = Connection::open(server.address).await;
+    connection.ask("POST", "/v1/completions", &[JSON], &asked).await;
+    scripts[0].unbounded_send(text("x")).expect("the script is held");
+    assert!(connection.until("data: ").await.is_some());
+    let ended = server.end();
+    provider.until(|counts| counts.state != EngineState::Ready).await;
+    for sender in scripts {
+        for chunk in [text("y"), finish(FinishReason::Stop), complete()] {
+            sender.unbounded_send(chunk).expect("the script is held");
+        }
+    }
+    assert!(connection.until("data: [DONE]").await.is_some());
+    ended.await.expect("without a panic");
+    assert_eq!(provider.engine.statistics().completed, 12);
+}
+
+#[tokio::test]
+async fn a_text_that_fails_ends_the_answer_at_once() {
+    let (provider, server, asked) = one_at_a_time(3).await;
+    let scripts = [provider.script(), provider.script(), provider.script()];
+    let mut connection = Connection::open(server.address).await;
+    connection.ask("POST", "/v1/completions", &[JSON], &asked).await;
+    scripts[0].unbounded_send(text("x")).expect("the script is held");
+    assert!(connection.until("data: ").await.is_some());
+    let failure = EngineError::InvalidConfig {
+        field: "x",
+        value: String::new(),
+        expected: "y",
+    };
+    scripts[0]
+        .unbounded_send(Err(failure))
+        .expect("the script is held");
+    assert!(connection.until("data: {\"error\"").await.is_some());
+    // The end of the chunks: nobody else is waited for.
+    let end = tokio::time::timeout(std::time::Duration::from_secs(5), connection.until("0"));
+    assert!(end.await.expect("it ends").is_some());
+    provider
+        .until(|counts| counts.in_flight + counts.waiting == 0)
+        .await;
+}
+
+#[tokio::test]
+async fn a_text_that_is_too_long_is_refused_before_any_is_continued() {
+    let provider = Scripted::new(EngineConfig::default());
+    let server = served::scripted(Settings::default(), &provider).await;
+    let mut prompts = vec!["short".to_owned(); 20];
+    prompts.push("word ".repeat(1_000));
+    for stream in [false, true] {
+        let asked = json!({"model": "scripted", "prompt": prompts, "stream": stream});
+        let reply = post(server.address, "/v1/completions", &asked).await;
+        assert_eq!(
+            (reply.status, &reply.json()["error"]["code"]),
+            (400, &json!("context_length_exceeded"))
+        );
+    }
+    assert!(provider.asked().is_empty());
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use super::LOG_PATIENCE;
 use super::format::{self, KNOWN};
 use crate::memory::{MemoryError, StoreId};
 
@@ -50,7 +51,7 @@ pub(super) fn open(path: &Path, patience: Duration) -> Result<Opened, MemoryErro
         .busy_timeout(patience)
         .map_err(|error| at.failed(error))?;
     let writable = !connection.is_readonly("main").map_err(|error| at.failed(error))?;
-    let name = at.prepare(&mut connection, writable)?;
+    let name = at.prepare(&mut connection, writable, patience)?;
     // Another file that takes the place of this one is another store, and so is a copy elsewhere.
     let place = path.canonicalize().unwrap_or_else(|_| path.clone());
     Ok(Opened {
@@ -137,7 +138,12 @@ impl At<'_> {
     }
 
     /// Looks at what the file is, and brings it to the format of today. The name that the file has of its own.
-    fn prepare(&self, connection: &mut Connection, writable: bool) -> Result<String, MemoryError> {
+    fn prepare(
+        &self,
+        connection: &mut Connection,
+        writable: bool,
+        patience: Duration,
+    ) -> Result<String, MemoryError> {
         let number = |name: &str| -> Result<i64, MemoryError> {
             connection
                 .pragma_query_value(None, name, |row| row.get(0))
@@ -170,7 +176,7 @@ impl At<'_> {
                 upgrade(connection)?;
             }
             if writable {
-                close_gaps(connection)?;
+                close_gaps(connection, patience)?;
             }
             connection.query_row("SELECT name FROM store", [], |row| row.get(0))
         };
@@ -208,9 +214,13 @@ fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
 
 /// Rids a file of what was deleted before deletions overwrote it. Where that cannot be done, for want of room or because
 /// somebody else has the file open, the next who opens it tries again.
-fn close_gaps(connection: &Connection) -> rusqlite::Result<()> {
+fn close_gaps(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
     let has_gaps: bool = connection.query_row("SELECT has_gaps FROM store", [], |row| row.get(0))?;
-    if has_gaps && connection.execute_batch("VACUUM").is_ok() {
+    if !has_gaps {
+        return Ok(());
+    }
+    connection.busy_timeout(patience.min(LOG_PATIENCE))?;
+    if connection.execute_batch("VACUUM").is_ok() {
         let in_use: rusqlite::Result<bool> =
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
         if let Ok(false) = in_use {
@@ -218,5 +228,5 @@ fn close_gaps(connection: &Connection) -> rusqlite::Result<()> {
             let _ = connection.execute("UPDATE store SET has_gaps = 0", []);
         }
     }
-    Ok(())
+    connection.busy_timeout(patience)
 }
