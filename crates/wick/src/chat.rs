@@ -8,6 +8,8 @@
 mod command;
 mod draft;
 mod lines;
+#[cfg(unix)]
+mod suspension;
 mod completion;
 mod setting;
 mod style;

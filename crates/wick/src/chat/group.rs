@@ -207,8 +207,7 @@ fn kill(_group: u32) {}
 /// Where signals cannot be listened for.
 #[cfg(unix)]
 pub(super) fn end_on_signals(groups: &Groups) -> io::Result<()> {
-    use rustix::process::getpgrp;
-    use rustix::termios::{OptionalActions, tcgetattr, tcgetpgrp, tcsetattr};
+    use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
     use tokio::signal::unix::{SignalKind, signal};
 
     let before = tcgetattr(io::stdin()).ok();
@@ -237,8 +236,7 @@ pub(super) fn end_on_signals(groups: &Groups) -> io::Result<()> {
         });
         groups.end();
         // Setting it from the background would stop this program instead, and spoil what another one has set.
-        let ours = tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp());
-        if let (Some(before), true) = (before, ours) {
+        if let (Some(before), true) = (before, has_terminal()) {
             // A terminal that is gone needs nothing.
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
         }
@@ -248,6 +246,14 @@ pub(super) fn end_on_signals(groups: &Groups) -> io::Result<()> {
         .name("signals".to_owned())
         .spawn(waiting)
         .map(drop)
+}
+
+/// Whether the terminal that is standard input is this program's, and not another job's.
+#[cfg(unix)]
+pub(super) fn has_terminal() -> bool {
+    use rustix::process::getpgrp;
+    use rustix::termios::tcgetpgrp;
+    tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
 }
 
 /// Waits for a signal; one that is not listened for does not come.

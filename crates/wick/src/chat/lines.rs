@@ -15,6 +15,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::completion::Assistant;
+#[cfg(unix)]
+use super::suspension::{self, Suspension};
 use super::{draft, place};
 use crate::interrupt::{self, Outcome};
 use crate::{failure, settings};
@@ -50,6 +52,8 @@ pub(super) enum Lines {
 pub(super) struct Edited {
     editor: Editor<Assistant, FileHistory>,
     file: Option<PathBuf>,
+    #[cfg(unix)]
+    suspension: Suspension,
 }
 
 impl Lines {
@@ -122,9 +126,18 @@ impl Edited {
         for key in [KeyCode::Enter, KeyCode::Char('\r'), KeyCode::Char('\n')] {
             editor.bind_sequence(KeyEvent(key, Modifiers::ALT), EventHandler::Simple(Cmd::Newline));
         }
+        #[cfg(unix)]
+        let suspension = Suspension::default();
+        #[cfg(unix)]
+        editor.bind_sequence(
+            KeyEvent::ctrl('Z'),
+            EventHandler::Conditional(Box::new(suspension.clone())),
+        );
         let mut edited = Self {
             editor,
             file: settings::history(),
+            #[cfg(unix)]
+            suspension,
         };
         edited.load();
         Ok(edited)
@@ -148,7 +161,7 @@ impl Edited {
     }
 
     fn next(&mut self) -> anyhow::Result<Line> {
-        match self.editor.readline(PROMPT) {
+        match self.edit() {
             Ok(text) => {
                 self.keep(&text)?;
                 Ok(Line::Text(draft::message(&text)))
@@ -157,6 +170,26 @@ impl Edited {
             Err(ReadlineError::Eof) => Ok(Line::End),
             Err(error) => Err(error).context("cannot read the terminal"),
         }
+    }
+
+    /// The next line; one that Ctrl-Z was pressed in is gone on with.
+    #[cfg(unix)]
+    fn edit(&mut self) -> rustyline::Result<String> {
+        let mut begun = (String::new(), String::new());
+        loop {
+            let read = self.editor.readline_with_initial(PROMPT, (&begun.0, &begun.1));
+            match self.suspension.take() {
+                Some(line) if read.is_err() => begun = line,
+                _ => return read,
+            }
+            suspension::suspend();
+        }
+    }
+
+    /// The next line.
+    #[cfg(not(unix))]
+    fn edit(&mut self) -> rustyline::Result<String> {
+        self.editor.readline(PROMPT)
     }
 
     fn keep(&mut self, text: &str) -> anyhow::Result<()> {

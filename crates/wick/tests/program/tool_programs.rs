@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::engine_server::{Server, chunk};
 use crate::files::Files;
 use crate::process::{LIMIT, argument, program, wait, with_input};
-use crate::screen::Start;
+use crate::screen::{Screen, Start};
 
 /// A server whose model calls the tool `fox` and then says what it got.
 fn calling() -> Server {
@@ -168,23 +168,59 @@ fn a_server_of_tools_does_not_outlive_a_chat_that_a_signal_ends() {
     goes(process);
 }
 
+/// A chat as the job of a shell, which ends it once it stands still.
+fn job(files: &Files, server: &Server, script: &str) -> Screen {
+    let tools = tools(files, script);
+    let script = "set -m; \"$0\" \"$@\"; kill %1; kill -CONT %1; \
+        until [ \"$status\" = 143 ]; do sleep 0.02; wait %1; status=$?; done; echo \"status $status\"";
+    let arguments = ["chat", "--remote", &server.address, "--allow", "fox"];
+    let arguments = [&arguments[..], &["--no-memory", "--tools", argument(&tools)]].concat();
+    let screen = Start::at(&files.path("home")).shell(script, arguments);
+    screen.asks();
+    screen
+}
+
 #[test]
-fn a_chat_that_was_suspended_can_be_ended() {
+fn a_chat_that_was_suspended_in_an_answer_can_be_ended() {
     let files = Files::new();
     let server = calling();
     let told = files.path("number");
-    let tools = tools(&files, &format!("echo $$ > {}; exec sleep 1000", argument(&told)));
-    let script = "set -m; \"$0\" \"$@\"; kill %1; kill -CONT %1; wait %1; echo \"status $?\"";
-    let arguments = ["chat", "--remote", &server.address, "--allow", "fox"];
-    let arguments = [&arguments[..], &["--no-memory", "--tools", argument(&tools)]].concat();
-    let mut screen = Start::at(&files.path("home")).shell(script, arguments);
-    screen.asks();
+    let script = format!("echo $$ > {}; exec sleep 1000", argument(&told));
+    let mut screen = job(&files, &server, &script);
     screen.say("Go");
     let process = number(&told);
     screen.keys("\u{1a}");
     screen.sees("status 143");
     assert_eq!(screen.ends(), 0);
     goes(process);
+}
+
+#[test]
+fn a_chat_that_was_suspended_at_the_prompt_can_be_ended() {
+    let files = Files::new();
+    let server = calling();
+    let mut screen = job(&files, &server, "true");
+    screen.keys("\u{1a}");
+    screen.sees("status 143");
+    assert_eq!(screen.ends(), 0);
+}
+
+#[test]
+fn a_line_that_was_begun_is_gone_on_with_after_a_suspension() {
+    let files = Files::new();
+    let server = calling();
+    let tools = tools(&files, "true");
+    let arguments = ["chat", "--remote", &server.address, "--no-memory"];
+    let arguments = [&arguments[..], &["--tools", argument(&tools)]].concat();
+    let script = "set -m; \"$0\" \"$@\"; echo stands still; fg %1; echo \"status $?\"";
+    let mut screen = Start::at(&files.path("home")).shell(script, arguments);
+    screen.asks();
+    screen.keys("/exi\u{1a}");
+    screen.sees("stands still");
+    screen.until("the line", |text| text.matches("> /exi").count() == 2);
+    screen.say("t");
+    screen.sees("status 0");
+    assert_eq!(screen.ends(), 0);
 }
 
 #[cfg(target_os = "linux")]
