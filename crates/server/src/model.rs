@@ -131,32 +131,34 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// A prompt that is too long for the context, before any of several begins.
+    /// The number of a prompt that is too long for the context, before any of several begins.
     pub(crate) async fn answers(
         self: &Arc<Self>,
         prompts: Vec<CandlePrompt>,
         params: CandleCompletionParams,
-    ) -> Result<Vec<Chunks>, Failure> {
+    ) -> Result<Vec<Chunks>, (usize, Failure)> {
         let model = Arc::clone(self);
         let asked = tokio::task::spawn_blocking(move || {
             let provider = &model.provider;
             if prompts.len() > 1 {
                 let context = provider.context_length();
                 // Where tokens cannot be counted here, whoever answers says so.
-                let mut lengths = prompts
-                    .iter()
-                    .filter_map(|prompt| provider.count_tokens(prompt).ok());
-                if let Some(prompt_tokens) = lengths.find(|tokens| *tokens >= context) {
-                    return Err(EngineError::ContextOverflow {
-                        prompt_tokens,
-                        context,
-                    });
+                for (number, prompt) in prompts.iter().enumerate() {
+                    if let Ok(prompt_tokens) = provider.count_tokens(prompt)
+                        && prompt_tokens >= context
+                    {
+                        let overflow = EngineError::ContextOverflow {
+                            prompt_tokens,
+                            context,
+                        };
+                        return Err((number, Failure::from(overflow)));
+                    }
                 }
             }
             let answers = prompts.into_iter().map(|prompt| provider.prompt(prompt, &params));
             Ok(answers.collect::<Vec<_>>())
         });
-        let answers = asked.await.map_err(|_| Failure::internal())??;
+        let answers = asked.await.map_err(|_| (0, Failure::internal()))??;
         let pieces = |chunks: AsyncStream<Result<CandleCompletionChunk, EngineError>>| {
             chunks.map(|item| item.map_err(Failure::from)).boxed()
         };

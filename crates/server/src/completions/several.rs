@@ -1,7 +1,8 @@
 //! The answers to several prompts as one, their choices counted on.
 //!
 //! **Each answer that runs is read all the while**, so that none waits for a place that another of the same request holds.
-//! The first prompt asks for all of them whether there is room: once it runs, the others wait for theirs.
+//! The first prompt asks for all of them whether there is room: once it runs, the others wait for theirs. One that found the
+//! queue full is asked of the engine anew, which an end of the server that was begun meanwhile refuses.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,11 +31,12 @@ pub(crate) struct Several {
     running: SelectAll<BoxStream<'static, (usize, Piece)>>,
     /// How many of those have not ended.
     unended: usize,
-    /// Whether any was let in.
+    /// How many may run or wait at once: one until it was let in, and as many as there was room for once the queue was full.
+    room: usize,
     is_let_in: bool,
-    /// Whether the queue was full when one was to begin, and none has ended since.
-    is_full: bool,
     failed: bool,
+    /// The field that says what an answer has to be.
+    constrained_by: &'static str,
 }
 
 type Piece = Result<CandleCompletionChunk, Failure>;
@@ -52,21 +54,34 @@ impl Several {
         constrained_by: &'static str,
     ) -> Result<Self, Failure> {
         let raw = prompts.iter().map(CandlePrompt::raw).collect();
-        let answers = model.answers(raw, params.clone()).await;
-        let answers = answers.map_err(|failure| named(failure, constrained_by))?;
-        let named = move |item: Piece| item.map_err(|failure| named(failure, constrained_by));
-        let answers = answers.into_iter().map(|chunks| chunks.map(named).boxed());
-        Ok(Self {
+        let mut several = Self {
             model: Arc::clone(model),
             prompts: prompts.to_vec(),
-            params,
-            waiting: answers.enumerate().collect(),
+            params: params.clone(),
+            waiting: VecDeque::new(),
             running: SelectAll::new(),
             unended: 0,
+            room: 1,
             is_let_in: false,
-            is_full: false,
             failed: false,
-        })
+            constrained_by,
+        };
+        match model.answers(raw, params).await {
+            Ok(answers) => several.waiting.extend(answers.into_iter().enumerate()),
+            Err((number, failure)) => return Err(several.named(number, failure)),
+        }
+        Ok(several)
+    }
+
+    /// What a chat has messages for, a completion has its prompt for.
+    fn named(&self, number: usize, failure: Failure) -> Failure {
+        let own = match self.prompts.len() {
+            1 => "prompt".to_owned(),
+            _ => format!("prompt[{number}]"),
+        };
+        failure
+            .renamed("messages", &own)
+            .renamed(CONSTRAINT, self.constrained_by)
     }
 
     /// The answers of `choices` choices each, in the order of their prompts.
@@ -124,25 +139,38 @@ impl Several {
                     return None;
                 }
                 tokio::time::sleep(PAUSE).await;
-                self.is_full = false;
+                self.room = 1;
                 continue;
             };
+            let piece = piece.map_err(|failure| self.named(number, failure));
             match &piece {
                 Err(failure) if failure.is_queue_full() && self.is_let_in => {
                     self.unended -= 1;
-                    self.is_full = true;
+                    // Each that ends makes room for one: who has waited longest comes in, and leaves a place in the queue.
+                    self.room = self.room.min(self.unended);
                     let prompt = self.prompts.get(number).map(String::as_str).unwrap_or_default();
-                    let again = self.model.pieces(CandlePrompt::raw(prompt), self.params.clone());
-                    self.waiting.push_front((number, again));
+                    let again = self
+                        .model
+                        .answers(vec![CandlePrompt::raw(prompt)], self.params.clone());
+                    match again.await {
+                        Ok(again) => self
+                            .waiting
+                            .extend(again.into_iter().map(|chunks| (number, chunks))),
+                        Err((_, failure)) => {
+                            self.failed = true;
+                            return Some((number, Err(failure)));
+                        }
+                    }
                     continue;
                 }
                 Err(_) => self.failed = true,
                 Ok(chunk) => {
-                    self.is_let_in = true;
+                    if !self.is_let_in {
+                        self.is_let_in = true;
+                        self.room = AT_ONCE;
+                    }
                     if End::of(chunk).is_some() {
                         self.unended -= 1;
-                        // Whoever has waited longest comes in, and leaves a place in the queue.
-                        self.is_full = false;
                     }
                 }
             }
@@ -153,7 +181,7 @@ impl Several {
 
     /// Begins what may begin.
     fn begin(&mut self) {
-        while self.unended < AT_ONCE && !self.is_full && (self.is_let_in || self.unended == 0) {
+        while self.unended < self.room {
             let Some((number, chunks)) = self.waiting.pop_front() else {
                 return;
             };
@@ -162,13 +190,6 @@ impl Several {
                 .push(chunks.map(move |piece| (number, piece)).boxed());
         }
     }
-}
-
-/// What a chat has messages for, a completion has its prompt for.
-fn named(failure: Failure, constrained_by: &str) -> Failure {
-    failure
-        .renamed("messages", "prompt")
-        .renamed(CONSTRAINT, constrained_by)
 }
 
 /// A piece of the choice that is `first` places further on.

@@ -104,7 +104,6 @@ async fn more_texts_than_there_are_places_are_all_continued() {
 async fn one_at_a_time(prompts: usize) -> (std::sync::Arc<Scripted>, served::Running, String) {
     let config = EngineConfig {
         max_running: 1,
-        max_waiting: 1,
         ..EngineConfig::default()
     };
     let provider = Scripted::new(config);
