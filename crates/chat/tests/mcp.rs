@@ -331,7 +331,16 @@ fn an_address_that_is_none_or_that_nobody_listens_at_is_an_error() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         drop(listener);
-        let url = format!("http://me:sesame@{at}/mcp?key=sesame");
+        let url = format!("http://me:sesame@{at}/mcp");
+        let error = Server::connect("web", Endpoint::http(url), LIMIT)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("with a user") && !error.contains("sesame"),
+            "{error}"
+        );
+        let url = format!("http://{at}/mcp?key=sesame");
         let error = Server::connect("web", Endpoint::http(url), LIMIT)
             .await
             .unwrap_err();
