@@ -353,6 +353,10 @@ fn disturb(cluster: &Cluster) -> Times {
     const CHATS: &str = "http_requests_total{method=\"POST\",route=\"/v1/chat/completions\",status=\"200\"}";
     std::thread::sleep(Duration::from_secs(4));
     let first = cluster.replica(0);
+    // An answer of the small model is short: one that is asked next to nothing would be killed between two of them.
+    cluster.until("answers run where they are broken off", || {
+        cluster.figure(0, "engine_running") >= 3.0
+    });
     signal("-KILL", first).expect("the replica runs");
     let killed = Instant::now();
     let noticed = cluster.until("the router notices", || cluster.healthy() == 1);
