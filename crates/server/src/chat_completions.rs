@@ -14,14 +14,15 @@ use crate::answer::gather;
 use crate::body::Body;
 use crate::error::{CONSTRAINT, Failure};
 use crate::routes::Refusals;
-use crate::sse;
+use crate::sse::{self, ServerSentEvent};
 use crate::state::State;
 
 pub(crate) use message::Message;
 pub(crate) use request::{ChatRequest, chat, messages};
 pub(crate) use response::StopReason;
 use response::{ChatAnswer, Head};
-use stream::{ChatChunk, Writer};
+pub(crate) use stream::ChatChunk;
+use stream::Writer;
 
 /// Answers a chat
 #[utoipa::path(
@@ -30,8 +31,8 @@ use stream::{ChatChunk, Writer};
     tag = "openai",
     request_body = ChatRequest,
     responses(
-        (status = 200, description = "The answer; with `stream`, events that hold its pieces and at last `[DONE]`",
-            content((ChatAnswer = "application/json"), (ChatChunk = "text/event-stream"))),
+        (status = 200, description = "The answer; with `stream`, events whose data is a `ChatChunk` each, and at last `[DONE]`",
+            content((ChatAnswer = "application/json"), (ServerSentEvent = "text/event-stream"))),
         Refusals,
     )
 )]

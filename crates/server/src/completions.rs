@@ -9,7 +9,7 @@ use crate::body::Body;
 use crate::error::Failure;
 use crate::model::begun;
 use crate::routes::Refusals;
-use crate::sse;
+use crate::sse::{self, ServerSentEvent};
 use crate::state::State;
 use axum::extract::State as Extract;
 use axum::response::{IntoResponse, Response};
@@ -26,8 +26,8 @@ use stream::Writer;
     tag = "openai",
     request_body = CompletionRequest,
     responses(
-        (status = 200, description = "What follows; with `stream`, events that hold its pieces and at last `[DONE]`",
-            content((CompletionAnswer = "application/json"), (CompletionAnswer = "text/event-stream"))),
+        (status = 200, description = "What follows; with `stream`, events whose data is a `CompletionAnswer` each, and at last `[DONE]`",
+            content((CompletionAnswer = "application/json"), (ServerSentEvent = "text/event-stream"))),
         Refusals,
     )
 )]

@@ -16,12 +16,13 @@ use crate::answer::gather;
 use crate::body::Body;
 use crate::error::Failure;
 use crate::model::Model;
-use crate::sse;
+use crate::sse::{self, ServerSentEvent};
 use crate::state::State;
 
 use request::{CountRequest, MessagesRequest};
 use response::MessageAnswer;
-use stream::{StreamEvent, Writer};
+pub(crate) use stream::StreamEvent;
+use stream::Writer;
 
 /// Where the interface stands.
 pub(crate) const PATH: &str = "/v1/messages";
@@ -133,8 +134,8 @@ pub(crate) enum Refusals {
     tag = "anthropic",
     request_body = MessagesRequest,
     responses(
-        (status = 200, description = "The answer; with `stream`, named events that hold its pieces",
-            content((MessageAnswer = "application/json"), (StreamEvent = "text/event-stream"))),
+        (status = 200, description = "The answer; with `stream`, named events whose data is a `StreamEvent` each",
+            content((MessageAnswer = "application/json"), (ServerSentEvent = "text/event-stream"))),
         Refusals,
     )
 )]

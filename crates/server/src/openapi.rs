@@ -9,8 +9,10 @@ use axum::response::{IntoResponse, Response};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use crate::chat_completions::ChatChunk;
 use crate::error::{ErrorBody, ErrorDetail};
-use crate::messages::{RefusalBody, RefusalDetail};
+use crate::messages::{RefusalBody, RefusalDetail, StreamEvent};
+use crate::responses::ResponseEvent;
 use crate::routes;
 
 /// What stands above the routes.
@@ -21,8 +23,8 @@ use crate::routes;
         description = "Completions of one model in OpenAI's and Anthropic's shapes, its tokens, and kept conversations."
     ),
     security(("key" = [])),
-    // What refusals are made of, which is named by every route and described by none.
-    components(schemas(ErrorBody, ErrorDetail, RefusalBody, RefusalDetail)),
+    // What refusals are made of, which is named by every route and described by none, and the data of events.
+    components(schemas(ErrorBody, ErrorDetail, RefusalBody, RefusalDetail, ChatChunk, ResponseEvent, StreamEvent)),
     modifiers(&Key),
     tags(
         (name = "openai", description = "OpenAI's interface"),

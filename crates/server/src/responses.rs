@@ -13,12 +13,13 @@ use crate::answer::gather;
 use crate::body::Body;
 use crate::error::Failure;
 use crate::routes::Refusals;
-use crate::sse;
+use crate::sse::{self, ServerSentEvent};
 use crate::state::State;
 
 use request::ResponseRequest;
 use response::{Outline, ResponseBody};
-use stream::{ResponseEvent, Writer};
+pub(crate) use stream::ResponseEvent;
+use stream::Writer;
 
 /// Answers an input
 #[utoipa::path(
@@ -27,8 +28,8 @@ use stream::{ResponseEvent, Writer};
     tag = "openai",
     request_body = ResponseRequest,
     responses(
-        (status = 200, description = "The answer; with `stream`, named events that hold its pieces",
-            content((ResponseBody = "application/json"), (ResponseEvent = "text/event-stream"))),
+        (status = 200, description = "The answer; with `stream`, named events whose data is a `ResponseEvent` each",
+            content((ResponseBody = "application/json"), (ServerSentEvent = "text/event-stream"))),
         Refusals,
     )
 )]

@@ -18,6 +18,16 @@ use crate::state::State;
 /// The header that lists what was accepted and changes nothing.
 const UNUSED: HeaderName = HeaderName::from_static("x-unused-fields");
 
+/// An event of a stream.
+#[derive(Debug, utoipa::ToSchema)]
+#[expect(dead_code, reason = "what an event is, for the description")]
+pub(crate) struct ServerSentEvent {
+    /// Its name, where the interface gives it one.
+    event: Option<String>,
+    /// JSON, or `[DONE]` at the end of a chat or a completion.
+    data: String,
+}
+
 /// Turns the pieces of an answer into events.
 pub(crate) trait Frames: Send + 'static {
     /// The events before the first piece.

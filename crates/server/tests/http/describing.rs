@@ -212,3 +212,33 @@ async fn no_answer_is_guessed_at_or_kept() {
         assert!(reply.json() != Value::Null);
     }
 }
+
+#[tokio::test]
+async fn streams_are_described_as_the_events_that_come() {
+    let server = served::demo(Settings::default()).await;
+    let api = get(server.address, "/openapi.json").await.json();
+    let schemas = &api["components"]["schemas"];
+    for (path, data) in [
+        ("/v1/chat/completions", "ChatChunk"),
+        ("/v1/completions", "CompletionAnswer"),
+        ("/v1/responses", "ResponseEvent"),
+        ("/v1/messages", "StreamEvent"),
+    ] {
+        let told = &api["paths"][path]["post"]["responses"]["200"];
+        assert_eq!(
+            told["content"]["text/event-stream"]["schema"]["$ref"], "#/components/schemas/ServerSentEvent",
+            "{path}"
+        );
+        assert!(
+            told["description"]
+                .as_str()
+                .is_some_and(|said| said.contains(data)),
+            "{path}"
+        );
+        assert!(schemas[data].is_object(), "{data}");
+    }
+    assert_eq!(
+        schemas["ServerSentEvent"]["required"],
+        serde_json::json!(["data"])
+    );
+}
